@@ -1,0 +1,115 @@
+/*
+ * Inodes: one per file, directory or symlink, in slabs that never move, so that a pointer stays good until the inode
+ * is freed. The struct is the product: 64 bytes, pinned below. Rare attributes (quotas, symlink target, ACL, extended
+ * attributes; the writer of an open file is in lease.h) live in side tables keyed by reference and cost nothing where absent.
+ *
+ * A reference (uint32_t, 0 = none) is an inode's place in the slabs: half a pointer. Names are raw bytes, at most
+ * 255, without NUL; the shorter ones live inside the inode.
+ *
+ * Thread rules: the namenode's core thread only. Pure: no I/O, no clock.
+ */
+#ifndef NAMENODE_INODE_H
+#define NAMENODE_INODE_H
+
+#include "common/base.h"
+#include "common/err.h"
+
+struct block;        /* block.h */
+struct dir_children; /* tree.c: children ordered by the bytes of their names */
+struct inode_table;
+
+enum inode_type { INODE_FREE = 0, INODE_FILE = 1, INODE_DIRECTORY = 2, INODE_SYMLINK = 3 };
+
+enum {
+    INODE_NAME_INLINE = 18,
+    INODE_NAME_MAX = 255,
+    INODE_MODE_MASK = 01777,
+    INODE_MODE_STICKY = 01000,
+};
+
+#define INODE_ID_ROOT  UINT64_C(16385)
+#define QUOTA_NONE     INT64_C(-1)
+#define QUOTA_NS_ROOT  INT64_MAX /* the root's name quota in a fresh namespace */
+
+struct inode {
+    uint64_t id;
+    uint64_t mtime_ms : 48;
+    uint64_t mode : 10;
+    uint64_t type : 2; /* enum inode_type */
+    uint64_t under_construction : 1;
+    uint64_t has_quota : 1;
+    uint64_t has_features : 1; /* ACL or extended attributes */
+    uint64_t marked : 1;       /* scratch of the walk that owns it; clear otherwise */
+    uint64_t atime_ms : 48;    /* 0 for directories */
+    uint64_t replication : 10; /* files */
+    uint64_t storage_policy : 4;
+    uint64_t spare : 2;
+    union {
+        struct dir_children *children; /* directories; NULL when empty */
+        struct block *block;           /* files with block_count == 1 */
+        struct block **blocks;         /* files with block_count > 1, in file order */
+    };
+    uint32_t parent;      /* reference; 0 for the root and for what is unlinked */
+    uint32_t owner;       /* index of the interned (user, group) pair */
+    uint32_t block_count; /* files */
+    uint8_t block_size_class;
+    uint8_t name_length;
+    uint8_t name_space[INODE_NAME_INLINE]; /* the name, or a pointer to it: read by inode_name() */
+};
+_Static_assert(sizeof(struct inode) == 64, "bytes per inode are the product");
+
+struct inode_table *inode_table_new(void);
+void inode_table_free(struct inode_table *table);
+
+/* A new inode of `type` with this id (which must not be in use), unlinked, owned by nobody yet. Enters the id index. */
+struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id);
+/* Frees the inode and its side entries; it must be unlinked, without children and without blocks. */
+void inode_free(struct inode_table *table, struct inode *inode);
+
+struct inode *inode_find(const struct inode_table *table, uint64_t id); /* NULL when there is none */
+struct inode *inode_at(const struct inode_table *table, uint32_t reference);
+uint32_t inode_reference(const struct inode *inode);
+struct inode *inode_parent(const struct inode_table *table, const struct inode *inode); /* NULL for the root */
+uint64_t inode_count(const struct inode_table *table);
+
+static inline bool inode_is_dir(const struct inode *inode) { return inode->type == INODE_DIRECTORY; }
+static inline bool inode_is_file(const struct inode *inode) { return inode->type == INODE_FILE; }
+static inline bool inode_is_symlink(const struct inode *inode) { return inode->type == INODE_SYMLINK; }
+
+/* The name: not NUL-terminated; *length bytes. Empty for the root. Valid until the inode is renamed or freed. */
+const uint8_t *inode_name(const struct inode *inode, size_t *length);
+void inode_set_name(struct inode_table *table, struct inode *inode, const void *name, size_t length);
+
+/* Owners are interned pairs; the texts live as long as the table. */
+const char *inode_user(const struct inode_table *table, const struct inode *inode);
+const char *inode_group(const struct inode_table *table, const struct inode *inode);
+void inode_set_owner(struct inode_table *table, struct inode *inode, const char *user, const char *group);
+
+uint64_t inode_block_size(const struct inode_table *table, const struct inode *inode); /* preferred, of a file */
+int inode_set_block_size(struct inode_table *table, struct inode *inode, uint64_t size, struct err *err) MUST_CHECK;
+
+/* Blocks of a file in order. The list is owned by the inode, the blocks by the block map. */
+struct block *inode_block(const struct inode *inode, uint32_t index);
+struct block *inode_last_block(const struct inode *inode);        /* NULL without blocks */
+struct block *inode_penultimate_block(const struct inode *inode); /* NULL with fewer than two */
+void inode_append_block(struct inode *inode, struct block *block);
+struct block *inode_drop_last_block(struct inode *inode);
+void inode_replace_block(struct inode *inode, uint32_t index, struct block *block);
+void inode_clear_blocks(struct inode *inode); /* forgets the list, not the blocks */
+/* Sum of the blocks' lengths; an unfinished last block counts with the length it has (fsync sets one). */
+uint64_t inode_length(const struct inode *inode, bool count_unfinished_last);
+
+/* Symlink target; "" for others. */
+const char *inode_symlink_target(const struct inode_table *table, const struct inode *inode);
+void inode_set_symlink_target(struct inode_table *table, struct inode *inode, const char *target);
+
+/* Quotas of a directory as set; QUOTA_NONE where unset (type quotas by enum storage_type of block.h). */
+struct inode_quota {
+    int64_t names;
+    int64_t space;
+    int64_t type_space[7];
+};
+const struct inode_quota *inode_quota(const struct inode_table *table, const struct inode *dir); /* NULL: none set */
+void inode_set_quota(struct inode_table *table, struct inode *dir, const struct inode_quota *quota);
+
+#endif
