@@ -108,6 +108,12 @@ bool blocks_all_corrupt(const struct core *core, const struct block *block);
 
 /* under construction -> under recovery with this recovery id (a new generation stamp); a primary datanode gets the order with its next heartbeat. */
 void blocks_start_recovery(struct core *core, struct block *block, uint64_t recovery_id, int64_t now_ms);
+/* The recovery about to start (or running) cuts the block to this length: truncate in place. Lasts until the block is complete. */
+void blocks_set_truncate(struct core *core, struct block *block, uint64_t new_length);
+bool blocks_get_truncate(const struct core *core, const struct block *block, uint64_t *new_length);
+/* commitBlockSynchronization: exactly these storages hold the block now, finalized, with the block's new stamp and length; other
+ * replicas reported before are corrupt. */
+void blocks_set_recovered(struct core *core, struct block *block, struct storage *const *storages, size_t count);
 uint64_t blocks_recovery_id(const struct core *core, const struct block *block);
 bool blocks_recovery_expired(const struct core *core, const struct block *block, int64_t now_ms);
 
