@@ -28,9 +28,9 @@ enum { EDIT_CLIENT_ID_SIZE = 16 };
 struct edit {
     uint8_t op; /* enum edit_op */
     uint64_t txid;
-    const char *path;          /* the path; source of a rename; target of a concat */
-    const char *destination;   /* rename's destination; symlink's target */
-    const char *const *sources; /* concat */
+    const char *path;          /* the path; source of a rename; target of a concat; root of a snapshot */
+    const char *destination;   /* rename's destination; symlink's target; (new) name of a snapshot; name of an EC policy */
+    const char *const *sources; /* concat; RENAME_SNAPSHOT: the old name */
     uint32_t source_count;
     uint64_t inode_id;
     int64_t mtime_ms, atime_ms; /* mtime also carries the op's time; -1 = unchanged in TIMES */
