@@ -21,7 +21,7 @@ DEFS     := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes -Wvla -W
             -fvisibility=hidden -fPIC -I. -I$B -DTUSK_VERSION='"$(VERSION)"' \
             $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
-LDLIBS   := -levent -levent_pthreads -lprotobuf-c -lisal -lz -lexpat -lroaring -lpthread -lm
+LDLIBS   := -levent -levent_pthreads -lprotobuf-c -lisal -lz -lexpat -lroaring -lcrypto -lpthread -lm
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 
 include sources.mk
