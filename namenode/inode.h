@@ -66,7 +66,7 @@ struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_
 /* Frees the inode and its side entries; it must be unlinked, without children and without blocks. */
 void inode_free(struct inode_table *table, struct inode *inode);
 
-struct inode *inode_find(const struct inode_table *table, uint64_t id); /* NULL when there is none */
+struct inode *inode_find(const struct inode_table *table, uint64_t id); /* NULL when there is none in the namespace */
 struct inode *inode_at(const struct inode_table *table, uint32_t reference);
 uint32_t inode_reference(const struct inode *inode);
 struct inode *inode_parent(const struct inode_table *table, const struct inode *inode); /* NULL for the root */
@@ -109,7 +109,20 @@ struct inode_quota {
     int64_t space;
     int64_t type_space[7];
 };
+/* What a tree holds; kept at directories with quotas. */
+struct quota_usage {
+    int64_t names; /* inodes, itself included */
+    int64_t space; /* bytes times replication */
+    int64_t type_space[7];
+};
 const struct inode_quota *inode_quota(const struct inode_table *table, const struct inode *dir); /* NULL: none set */
+/* Kept by quota.c; others set quotas by quota_set(). All QUOTA_NONE (the root: names QUOTA_NS_ROOT) removes the entry. */
 void inode_set_quota(struct inode_table *table, struct inode *dir, const struct inode_quota *quota);
+struct quota_usage *inode_usage(const struct inode_table *table, const struct inode *dir); /* NULL: no quota set */
+
+/* While detached trees wait to be freed, inode_find() does not answer inodes of theirs (tree_detach(), apply_tree.h). */
+void inode_table_detached(struct inode_table *table, int64_t change);
+
+uint64_t inode_table_memory(const struct inode_table *table); /* bytes: slabs, names, indexes; not directories' lists */
 
 #endif

@@ -22,6 +22,17 @@ struct perm_request {
     bool ignore_empty;          /* subtree: not asked of empty directories */
 };
 
+enum resolve_for {
+    RESOLVE_READ,
+    RESOLVE_WRITE,
+    RESOLVE_CREATE, /* the last component may be made: the name must be valid, a file on the way is ParentNotDirectory */
+};
+
+/* FSDirectory.resolvePath: resolves, checks the name, refuses writes below /.reserved/raw to all but the superuser, and checks that
+ * all ancestors are directories that the caller may pass through. Handlers start with this and go on with perm_check(). */
+int perm_resolve(struct core *core, const struct op *op, const char *path, enum resolve_for purpose, struct resolved *out,
+                 struct err *err) MUST_CHECK;
+
 /* Also refuses, with ParentNotDirectory or AccessControl as Apache does for reads and writes, paths that go through a file. */
 int perm_check(struct core *core, const struct op *op, const struct resolved *path, const struct perm_request *request, struct err *err) MUST_CHECK;
 /* EXECUTE on the ancestors only. */

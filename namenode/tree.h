@@ -20,6 +20,8 @@ struct tree {
     struct inode *root;
     uint64_t inode_id_last; /* highest id given out */
     struct tree_index *index; /* (parent, name) -> inode */
+    uint32_t *detached;       /* roots of deleted trees that wait to be freed: apply_tree.c */
+    uint32_t detached_count, detached_capacity;
 };
 
 int tree_init(struct tree *tree); /* a root, id INODE_ID_ROOT, mode 0755, owner "", "" until set */
@@ -39,6 +41,17 @@ size_t dir_list(const struct tree *tree, const struct inode *dir, const void *st
                 struct inode **out, size_t max, uint64_t *remaining);
 struct inode *dir_child_at(const struct tree *tree, const struct inode *dir, uint64_t position); /* NULL past the end */
 
+/* All inodes below and including one, each directory before what is in it. The tree must not change meanwhile. */
+struct tree_walk {
+    const struct tree *tree;
+    struct inode *first; /* not answered yet */
+    struct tree_walk_level *levels;
+    size_t depth, capacity;
+};
+void tree_walk_start(struct tree_walk *walk, const struct tree *tree, struct inode *from);
+struct inode *tree_walk_next(struct tree_walk *walk); /* NULL at the end */
+void tree_walk_release(struct tree_walk *walk);
+
 /* A path resolved as far as it exists. Components point into `text`, which the caller keeps alive. */
 struct resolved {
     const char *text;                /* the path as given; for /.reserved/.inodes the path it stands for */
@@ -55,8 +68,15 @@ struct resolved {
 
 struct arena;
 /* Resolves an absolute HDFS path, `/.reserved/.inodes/<id>[/rest]` and `/.reserved/raw/...`. Missing components are no error
- * (look at found/depth); ERR_INVALID_PATH, ERR_ASSERTION (relative) and ERR_NOT_FOUND (inode path of no inode) are. Text lives in `arena`. */
+ * (look at found/depth); ERR_ASSERTION (relative) and ERR_NOT_FOUND (inode path of no inode) are. Doubled and trailing slashes are
+ * passed over, as Apache does in paths it only looks up; what is about to be made is checked by perm_resolve(RESOLVE_CREATE). Text lives
+ * in `arena`. */
 int resolve_path(const struct tree *tree, const char *path, struct arena *arena, struct resolved *out, struct err *err) MUST_CHECK;
+
+/* A name that may be made: absolute, no empty component, ".", "..", nor ':' (DFSUtil.isValidName). */
+bool path_is_valid(const char *path);
+/* "/.reserved" itself, a directory that is nowhere. */
+bool path_is_reserved(const char *path);
 
 /* The inode's full path in the arena; for an unlinked inode NULL. */
 const char *tree_path_of(const struct tree *tree, const struct inode *inode, struct arena *arena);
