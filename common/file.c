@@ -251,6 +251,12 @@ static void write_holder(int fd)
         fdatasync(fd);
 }
 
+static bool still_there(int fd, const char *path)
+{
+    struct stat ours, there;
+    return fstat(fd, &ours) == 0 && stat(path, &there) == 0 && ours.st_ino == there.st_ino;
+}
+
 int file_lock(struct file_lock *lock, const char *dir, struct err *err)
 {
     /* A lock of the open file, not of the process: closing the file elsewhere in the process does
@@ -266,6 +272,8 @@ int file_lock(struct file_lock *lock, const char *dir, struct err *err)
         rc = err_set_errno(err, errno, "open %s", path);
     else if (fcntl(fd, F_OFD_SETLK, &whole))
         rc = lock_error(fd, path, errno, err);
+    else if (!still_there(fd, path)) /* a JVM deletes the file when it ends */
+        rc = err_set(err, ERR_BUSY, "%s was deleted while it was locked; try again", path);
     if (rc) {
         if (fd >= 0) close(fd);
         mem_free(path);
@@ -280,8 +288,7 @@ int file_lock(struct file_lock *lock, const char *dir, struct err *err)
 void file_unlock(struct file_lock *lock)
 {
     if (lock->fd < 0) return;
-    unlink(lock->path); /* while it is held: nobody else can lock it meanwhile and lose it */
-    close(lock->fd);
+    close(lock->fd); /* the file stays: deleting it could split two that lock it now */
     mem_free(lock->path);
     *lock = (struct file_lock)FILE_LOCK_INIT;
 }
