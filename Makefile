@@ -16,7 +16,6 @@ CFLAGS        ?= -O2 -g
 comma         := ,
 B             := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 
-PACKAGES := libevent libevent_pthreads libprotobuf-c libisal zlib expat libxxhash
 DEFS     := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes -Wvla -Wshadow -Wstrict-prototypes \
             -fvisibility=hidden -fPIC -I. -I$B -DTUSK_VERSION='"$(VERSION)"' \
             $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
@@ -24,7 +23,18 @@ HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
 LDLIBS   := -levent -levent_pthreads -lprotobuf-c -lisal -lz -lexpat -lroaring -lcrypto -lpthread -lm
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 
-include sources.mk
+# Who may include whom: proto -> common -> namenode | datanode | client -> fuse (make lint checks it).
+PROTO     := $(sort $(wildcard proto/*.proto))
+COMMON    := $(sort $(wildcard common/*.c))
+NAMENODE  := $(sort $(wildcard namenode/*.c))
+DATANODE  := $(sort $(wildcard datanode/*.c))
+CLIENT    := $(sort $(wildcard client/*.c))
+SHELL_SRC := $(sort $(wildcard client/shell/*.c))
+TESTLIB   := $(sort $(wildcard tests/lib/*.c))
+UNIT_SRC  := $(sort $(wildcard tests/unit/*_test.c))
+BENCH_SRC := $(sort $(wildcard benchmarks/*.c))
+SCENARIOS := $(sort $(wildcard tests/scenario/[0-9]*.sh))
+INTEROP   := $(sort $(wildcard tests/interop/[0-9]*.sh))
 
 PROTO_C  := $(PROTO:%.proto=$B/%.pb-c.c)
 PROTO_H  := $(PROTO:%.proto=$B/%.pb-c.h)
@@ -67,6 +77,63 @@ $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
 $B/benchmarks/%: $B/benchmarks/%.o $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) $(LDLIBS)
+
+# ---- what the README promises ----
+
+DEB_BUILD := gcc make pkg-config protobuf-c-compiler libprotobuf-c-dev libevent-dev libisal-dev zlib1g-dev libexpat1-dev \
+             libssl-dev libroaring-dev uthash-dev libxxhash-dev
+DEB_TEST  := libcmocka-dev bc procps
+DEB_LINT  := clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev
+DEB_PEERS := default-jdk-headless maven golang-go
+
+# Installs what is missing, and says so; nothing to do costs a fraction of a second. Needs root or sudo.
+install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | awk '$$2 == "installed" {print $$1}' | sort > /tmp/.tusk-debs.$$$$; \
+    printf '%s\n' $(1) | sort | comm -23 - /tmp/.tusk-debs.$$$$ | tr '\n' ' '; rm -f /tmp/.tusk-debs.$$$$); \
+    if [ -n "$$missing" ]; then \
+        echo "installing with apt: $$missing"; \
+        sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+        $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
+    fi
+
+.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop lint format install
+deps:
+	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
+deps-lint: deps
+	$(call install_debs,$(DEB_LINT))
+deps-interop: deps
+	$(call install_debs,$(DEB_PEERS))
+
+demo: deps
+	@$(MAKE) --no-print-directory -j2 all
+	@BUILD=$B bash tests/demo.sh
+
+check: deps
+	@$(MAKE) --no-print-directory -j2 all $(UNIT)
+	@BUILD=$B tests/run $(UNIT) $(SCENARIOS)
+check-unit: deps
+	@$(MAKE) --no-print-directory -j2 $(UNIT)
+	@BUILD=$B tests/run $(UNIT)
+check-scenario: all
+	@BUILD=$B tests/run $(SCENARIOS)
+check-interop: deps-interop
+	@$(MAKE) --no-print-directory -j2 all
+	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
+
+lint: deps-lint
+	@bash tests/lint.sh
+format:
+	clang-format -i $(wildcard */*.[ch] client/shell/*.[ch] tests/*/*.[ch])
+
+install: all
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man1
+	install -m 755 $B/bin/hdfs $(DESTDIR)$(PREFIX)/bin/hdfs
+	ln -sf hdfs $(DESTDIR)$(PREFIX)/bin/dfs
+	install -m 755 $B/lib/libhdfs.so $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
+	ln -sf libhdfs.so.0.0.0 $(DESTDIR)$(PREFIX)/lib/libhdfs.so
+	install -m 644 $B/lib/libhdfs.a $(DESTDIR)$(PREFIX)/lib/libhdfs.a
+	install -m 644 client/hdfs.h $(DESTDIR)$(PREFIX)/include/hdfs.h
+	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' client/libhdfs.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhdfs.pc
+	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
 
 .PHONY: clean
 clean:

@@ -1,0 +1,102 @@
+# For test scripts: a cluster of their own, TAP lines, and nothing left behind. Source it first.
+#
+#   BUILD            folder of the build (default: build)
+#   hdfs, dfs        functions: our programs on this script's cluster
+#   cluster_start    starts `hdfs mini`; further arguments go to it. Sets URI, CLUSTER (its folder), MINI_PID
+#   cluster_stop     ends it in order; the data stays
+#   check "text" command...    one test: passes when the command succeeds
+#   check_fails "text" command...
+#   check_equal "text" WANT GOT
+#   wait_until SECONDS command...
+#   finish           the plan line; the script's status
+set -u
+here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$here/build}
+case $BUILD in /*) ;; *) BUILD=$here/$BUILD ;; esac
+export PATH=$BUILD/bin:$PATH
+WORK=$(mktemp -d "${TMPDIR:-/tmp}/tusk-scenario.XXXXXX")
+CLUSTER=$WORK/cluster
+MINI_PID=
+tests=0
+failures=0
+unset HADOOP_CONF_DIR HADOOP_USER_NAME
+
+scenario_cleanup() {
+    local rc=$?
+    [[ -n $MINI_PID ]] && kill "$MINI_PID" 2>/dev/null && wait "$MINI_PID" 2>/dev/null
+    for pid_file in "$CLUSTER"/*/pid; do # a daemon that outlived its parent
+        [[ -f $pid_file ]] && kill -9 "$(<"$pid_file")" 2>/dev/null
+    done
+    type -t scenario_end >/dev/null && scenario_end
+    rm -rf "$WORK"
+    exit "$rc"
+}
+trap scenario_cleanup EXIT
+trap 'exit 143' TERM INT
+
+cluster_start() {
+    mkdir -p "$CLUSTER"
+    hdfs mini --dir "$CLUSTER" "$@" > "$WORK/mini.out" 2> "$WORK/mini.err" &
+    MINI_PID=$!
+    for _ in $(seq 600); do
+        URI=$(grep -m 1 '^hdfs://' "$WORK/mini.out") && break
+        if ! kill -0 "$MINI_PID" 2>/dev/null; then break; fi
+        sleep 0.05
+    done
+    if [[ -z ${URI:-} ]]; then
+        echo "# the cluster did not start:"; sed 's/^/# /' "$WORK/mini.err"; tail -n 20 "$CLUSTER"/*/log 2>/dev/null | sed 's/^/# /'
+        return 1
+    fi
+    export HADOOP_CONF_DIR=$CLUSTER/conf URI
+}
+
+cluster_stop() {
+    kill "$MINI_PID" && wait "$MINI_PID"
+    local rc=$?
+    MINI_PID=
+    unset URI
+    return $rc
+}
+
+daemon_pid() { cat "$CLUSTER/$1/pid"; }
+
+check() {
+    local text=$1; shift
+    tests=$((tests + 1))
+    if "$@" > "$WORK/check.out" 2>&1; then
+        echo "ok $tests - $text"
+    else
+        echo "not ok $tests - $text (status $?: $*)"; sed 's/^/#   /' "$WORK/check.out" | tail -n 20; failures=$((failures + 1))
+    fi
+}
+
+check_fails() {
+    local text=$1; shift
+    tests=$((tests + 1))
+    if "$@" > "$WORK/check.out" 2>&1; then
+        echo "not ok $tests - $text (it succeeded: $*)"; sed 's/^/#   /' "$WORK/check.out" | tail -n 20; failures=$((failures + 1))
+    else
+        echo "ok $tests - $text"
+    fi
+}
+
+check_equal() {
+    tests=$((tests + 1))
+    if [[ $2 == "$3" ]]; then
+        echo "ok $tests - $1"
+    else
+        echo "not ok $tests - $1"; printf '#   wanted: %s\n#   got:    %s\n' "$2" "$3"; failures=$((failures + 1))
+    fi
+}
+
+skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }
+
+wait_until() {
+    local end=$((SECONDS + $1)); shift
+    until "$@" >/dev/null 2>&1; do
+        ((SECONDS >= end)) && return 1
+        sleep 0.2
+    done
+}
+
+finish() { echo "1..$tests"; ((failures == 0)); exit $?; }
