@@ -71,6 +71,8 @@ struct inode *inode_at(const struct inode_table *table, uint32_t reference);
 uint32_t inode_reference(const struct inode *inode);
 struct inode *inode_parent(const struct inode_table *table, const struct inode *inode); /* NULL for the root */
 uint64_t inode_count(const struct inode_table *table);
+/* Walks the whole table, detached trees included: the inode in use with the next higher reference; 0 starts. NULL at the end. */
+struct inode *inode_next(const struct inode_table *table, uint32_t after);
 
 static inline bool inode_is_dir(const struct inode *inode) { return inode->type == INODE_DIRECTORY; }
 static inline bool inode_is_file(const struct inode *inode) { return inode->type == INODE_FILE; }

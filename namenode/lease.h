@@ -24,7 +24,8 @@ const char *lease_holder(const struct lease_table *table, uint64_t file_id);  /*
 const char *lease_machine(const struct lease_table *table, uint64_t file_id); /* client machine of the open file */
 bool lease_renew(struct lease_table *table, const char *client, int64_t now_ms); /* false: unknown client */
 void lease_renew_all(struct lease_table *table, int64_t now_ms);                 /* start of service: nobody is late yet */
-void lease_reassign(struct lease_table *table, uint64_t file_id, const char *new_client);
+/* The file gets another holder, whose lease counts as renewed now. */
+void lease_reassign(struct lease_table *table, uint64_t file_id, const char *new_client, int64_t now_ms);
 bool lease_soft_expired(const struct lease_table *table, const char *client, int64_t now_ms);
 
 uint64_t lease_count(const struct lease_table *table);      /* clients */
