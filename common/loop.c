@@ -146,7 +146,8 @@ static void leave(struct loop *loop)
 void loop_run(struct loop *loop)
 {
     enter(loop);
-    event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
+    if (!__atomic_load_n(&loop->stop_wanted, __ATOMIC_ACQUIRE))
+        event_base_loop(loop->base, EVLOOP_NO_EXIT_ON_EMPTY);
     run_posts(loop);
     __atomic_store_n(&loop->stop_wanted, false, __ATOMIC_RELEASE);
     leave(loop);
@@ -174,7 +175,10 @@ void loop_run_once(struct loop *loop, int64_t timeout_ms)
 void loop_stop(struct loop *loop)
 {
     __atomic_store_n(&loop->stop_wanted, true, __ATOMIC_RELEASE);
-    wake(loop);
+    if (loop_is_here(loop))
+        event_base_loopbreak(loop->base); /* at once, without another round of events */
+    else
+        wake(loop);
 }
 
 void loop_post(struct loop *loop, loop_fn *fn, void *arg)

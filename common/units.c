@@ -164,7 +164,7 @@ char *units_time(int64_t ms, char text[UNITS_TEXT_MAX])
     int used = 0;
 
     if (hours) used += snprintf(text, UNITS_TEXT_MAX, "%" PRId64 "hrs, ", hours);
-    if (hours || minutes)
+    if (minutes)
         used += snprintf(text + used, UNITS_TEXT_MAX - (size_t)used, "%" PRId64 "mins, ", minutes);
     snprintf(text + used, UNITS_TEXT_MAX - (size_t)used, "%" PRId64 "sec", seconds);
     return text;
