@@ -207,7 +207,7 @@ char *date_text(int64_t ms, enum date_style style, bool utc, char text[UNITS_TEX
         [DATE_TOUCH] = {"%Y%m%d:%H%M%S", false},
     };
     int millis = (int)(((ms % 1000) + 1000) % 1000);
-    time_t seconds = (ms - millis) / 1000;
+    time_t seconds = ms / 1000 - (ms % 1000 < 0);
     struct tm tm;
 
     snprintf(text, UNITS_TEXT_MAX, "%" PRId64, ms); /* for years that struct tm cannot hold */

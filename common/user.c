@@ -121,6 +121,7 @@ static int parse_overrides(struct user_groups *groups, const char *text, struct 
 
     for (char **at = users; *at && !rc; at++) {
         char *rest = *at, *user = strsep(&rest, "=");
+        user[strcspn(user, " \t")] = '\0';
         if (!user[0] || (rest && strchr(rest, '=')))
             rc = err_set(
                 err, ERR_CONFIG,
