@@ -1,3 +1,4 @@
+# shellcheck shell=bash disable=SC2034
 # For test scripts: a cluster of their own, TAP lines, and nothing left behind. Source it first.
 #
 #   BUILD            folder of the build (default: build)
@@ -10,9 +11,9 @@
 #   wait_until SECONDS command...
 #   finish           the plan line; the script's status
 set -u
-here=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
-BUILD=${BUILD:-$here/build}
-case $BUILD in /*) ;; *) BUILD=$here/$BUILD ;; esac
+ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
+BUILD=${BUILD:-$ROOT/build}
+case $BUILD in /*) ;; *) BUILD=$ROOT/$BUILD ;; esac
 export PATH=$BUILD/bin:$PATH
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tusk-scenario.XXXXXX")
 CLUSTER=$WORK/cluster
