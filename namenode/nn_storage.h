@@ -14,6 +14,7 @@
 #include <stdio.h>
 
 #include "common/conf.h"
+#include "common/file.h"
 #include "namenode/core.h"
 
 enum nn_dir_use { NN_DIR_IMAGE = 1, NN_DIR_EDITS = 2 };
@@ -24,7 +25,7 @@ struct nn_dir {
     unsigned use;  /* enum nn_dir_use bits */
     bool required; /* dfs.namenode.edits.dir.required: its failure fails the journal */
     bool formatted;
-    int lock_fd; /* in_use.lock; -1 not held */
+    struct file_lock lock; /* in_use.lock */
     atomic_bool failed;
 };
 
@@ -49,6 +50,15 @@ struct nn_storage {
  * newer or older layout (ERR_INCORRECT_VERSION), directories of different clusters. */
 int nn_storage_open(struct nn_storage **out, const struct conf *conf, struct err *err) MUST_CHECK;
 void nn_storage_close(struct nn_storage *storage); /* releases the locks; NULL is fine */
+
+/* The parts that opening and formatting share: directories and limits from settings, nothing
+ * touched; one directory's lock and small files. */
+int nn_storage_configure(struct nn_storage **out, const struct conf *conf,
+                         struct err *err) MUST_CHECK;
+int nn_dir_lock(struct nn_dir *dir, struct err *err) MUST_CHECK;
+int nn_dir_write_seen_txid(const struct nn_dir *dir, uint64_t txid, struct err *err) MUST_CHECK;
+int nn_dir_write_version(const struct nn_dir *dir, const struct core_identity *id,
+                         struct err *err) MUST_CHECK;
 
 struct nn_format {
     const char *cluster_id; /* NULL: a new "CID-<uuid>" */
