@@ -4,8 +4,7 @@
  */
 #include "namenode/edit_codec.h"
 
-#include <zlib.h>
-
+#include "common/crc.h"
 #include "namenode/core.h"
 #include "proto/fsimage.pb-c.h"
 
@@ -119,7 +118,7 @@ int edit_storage_from_ordinal(uint32_t ordinal)
 
 static uint32_t crc_of(const uint8_t *data, size_t size)
 {
-    return (uint32_t)crc32_z(crc32_z(0, NULL, 0), data, size);
+    return crc32_zlib(0, data, size);
 }
 
 /* Apache ends a segment with 0xFF, and accepts zeros as well (FSEditLogOp.Reader.verifyTerminator).
