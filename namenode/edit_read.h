@@ -42,15 +42,16 @@ void edit_reader_close(struct edit_reader *reader);
 int edit_reader_next(struct edit_reader *reader, struct edit *out, struct err *err) MUST_CHECK;
 uint64_t edit_reader_offset(const struct edit_reader *reader);
 
+/* What a segment holds. Which damage is which: docs/format/edits.md. */
 struct edit_scan {
     uint64_t records;
-    uint64_t first, last; /* txids; 0 when there is none */
-    uint64_t valid_size;  /* bytes up to the end of the last whole record */
+    uint64_t first, last; /* txids up to the first damage; 0 when there is none */
+    uint64_t last_seen;   /* the highest txid of a valid record anywhere */
+    uint64_t valid_size;  /* bytes up to the end of the last record before any damage */
     uint64_t file_size;
-    bool header_missing; /* shorter than a header, or only padding */
-    bool torn;           /* something other than padding follows valid_size */
-    bool followed; /* … and a whole valid record with a later txid stands behind it: damage in the
-                      middle */
+    bool header_missing; /* shorter than a header, or padding from the start */
+    bool torn; /* what follows valid_size is a write that a crash cut off: nobody was told of it */
+    bool damaged; /* what follows valid_size was once whole: acknowledged records are hurt */
 };
 /* Looks at every frame without decoding bodies. Damage is no error; ERR_IO and a wrong layout
  * version are. */
