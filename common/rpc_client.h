@@ -50,7 +50,6 @@ struct rpc_client_options {
                                (ipc.client.connection.maxidletime) */
     uint32_t response_max;  /* ipc.maximum.response.length; 0: 128 MiB */
     uint32_t in_flight_max; /* further callers wait for a place; 0: 1024 */
-    const char *bind_ip;    /* local address to connect from, or NULL */
 };
 
 struct rpc_client;
@@ -83,10 +82,9 @@ struct rpc_attempt {
  * `response`: not wanted).
  *
  * Errors: a remote exception gives its code by class (ERR_REMOTE with err->java_class for a class
- * unknown here) and its whole text, of which the first line is the message and the rest, if any,
- * the server's stack trace (rpc_first_line cuts it); ERR_CONNECT, ERR_UNKNOWN_HOST, ERR_TIMEOUT,
- * ERR_EOF (server closed), ERR_CONNECTION_LOST, ERR_LIMIT and ERR_BAD_MESSAGE are the network's,
- * with the text that Apache's NetUtils.wrapException gives to users of `hdfs dfs`.
+ * unknown here) and its text without the server's stack trace; ERR_CONNECT, ERR_UNKNOWN_HOST,
+ * ERR_TIMEOUT, ERR_EOF (the server closed), ERR_CONNECTION_LOST, ERR_LIMIT and ERR_BAD_MESSAGE are
+ * the network's, with the text that Apache's NetUtils.wrapException gives to users of `hdfs dfs`.
  */
 int rpc_client_call(struct rpc_client *client, const char *method, const ProtobufCMessage *request,
                     const ProtobufCMessageDescriptor *response_type, struct arena *arena,
