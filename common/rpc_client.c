@@ -175,9 +175,11 @@ static void put_opening(const struct rpc_client *client, struct buf *out)
 {
     const struct rpc_client_options *options = &client->options;
 
+    struct rpc_request_id caller = {.client_id = options->identity->client_id,
+                                    .caller_context = options->caller_context};
+
     rpc_put_preamble(out, 0, RPC_AUTH_NONE);
-    rpc_put_context(out, options->identity->client_id, options->user, options->real_user,
-                    options->protocol);
+    rpc_put_context(out, &caller, options->user, options->real_user, options->protocol);
 }
 
 /* Answers a link to send on, counted for the caller; a new one when `opening` was put into `out`.

@@ -54,21 +54,34 @@ static void fill_request_header(Pb__RpcRequestHeader *header, const struct rpc_r
     header->clientid.len = RPC_CLIENT_ID_SIZE;
 }
 
-static void put_out_of_band(struct buf *out, const uint8_t *client_id, int32_t call_id,
-                            const ProtobufCMessage *message)
+static void put_request_header(struct buf *out, const struct rpc_request_id *id)
 {
-    struct rpc_request_id id = {
-        .client_id = client_id, .call_id = call_id, .retry_count = RPC_RETRY_INVALID};
     Pb__RpcRequestHeader header;
+    Pb__RPCCallerContext caller = PB__RPCCALLER_CONTEXT__INIT;
+
+    fill_request_header(&header, id);
+    if (id->caller_context) {
+        caller.context = (char *)id->caller_context;
+        header.callercontext = &caller;
+    }
+    rpc_put_delimited(out, &header.base);
+}
+
+static void put_out_of_band(struct buf *out, const uint8_t *client_id, int32_t call_id,
+                            const char *caller_context, const ProtobufCMessage *message)
+{
+    struct rpc_request_id id = {.client_id = client_id,
+                                .call_id = call_id,
+                                .retry_count = RPC_RETRY_INVALID,
+                                .caller_context = caller_context};
     size_t begin = rpc_frame_begin(out);
 
-    fill_request_header(&header, &id);
-    rpc_put_delimited(out, &header.base);
+    put_request_header(out, &id);
     if (message) rpc_put_delimited(out, message);
     rpc_frame_end(out, begin);
 }
 
-void rpc_put_context(struct buf *out, const uint8_t *client_id, const char *user,
+void rpc_put_context(struct buf *out, const struct rpc_request_id *caller, const char *user,
                      const char *real_user, const char *protocol)
 {
     Pb__IpcConnectionContext context = PB__IPC_CONNECTION_CONTEXT__INIT;
@@ -78,25 +91,24 @@ void rpc_put_context(struct buf *out, const uint8_t *client_id, const char *user
     info.realuser = (char *)real_user;
     context.userinfo = &info;
     context.protocol = (char *)protocol;
-    put_out_of_band(out, client_id, RPC_CALL_CONTEXT, &context.base);
+    put_out_of_band(out, caller->client_id, RPC_CALL_CONTEXT, caller->caller_context,
+                    &context.base);
 }
 
 void rpc_put_ping(struct buf *out, const uint8_t *client_id)
 {
-    put_out_of_band(out, client_id, RPC_CALL_PING, NULL);
+    put_out_of_band(out, client_id, RPC_CALL_PING, NULL, NULL);
 }
 
 void rpc_put_sasl_request(struct buf *out, const Pb__RpcSasl *message)
 {
-    put_out_of_band(out, NULL, RPC_CALL_SASL, &message->base);
+    put_out_of_band(out, NULL, RPC_CALL_SASL, NULL, &message->base);
 }
 
 int rpc_put_request(struct buf *out, const struct rpc_request_id *id, const char *protocol,
                     const char *method, const ProtobufCMessage *request, size_t frame_max,
                     struct err *err)
 {
-    Pb__RpcRequestHeader header;
-    Pb__RPCCallerContext caller = PB__RPCCALLER_CONTEXT__INIT;
     Pb__RequestHeader operation = PB__REQUEST_HEADER__INIT;
     size_t body = protobuf_c_message_get_packed_size(request);
     size_t before = out->length, begin;
@@ -105,16 +117,11 @@ int rpc_put_request(struct buf *out, const struct rpc_request_id *id, const char
         return err_set(err, ERR_LIMIT,
                        "%s: the request of %zu bytes exceeds the %zu bytes of one call", method,
                        body, frame_max);
-    fill_request_header(&header, id);
-    if (id->caller_context) {
-        caller.context = (char *)id->caller_context;
-        header.callercontext = &caller;
-    }
     operation.methodname = (char *)method;
     operation.declaringclassprotocolname = (char *)protocol;
     operation.clientprotocolversion = 1;
     begin = rpc_frame_begin(out);
-    rpc_put_delimited(out, &header.base);
+    put_request_header(out, id);
     rpc_put_delimited(out, &operation.base);
     rpc_put_delimited(out, request);
     if (out->length - begin - 4 > frame_max) {

@@ -47,7 +47,8 @@ struct rpc_request_id {
 /* --- writing: each appends to `out` --- */
 
 void rpc_put_preamble(struct buf *out, uint8_t service_class, uint8_t auth);
-void rpc_put_context(struct buf *out, const uint8_t *client_id, const char *user,
+/* Java sends the caller's context here, too; NULL leaves it out. */
+void rpc_put_context(struct buf *out, const struct rpc_request_id *caller, const char *user,
                      const char *real_user, const char *protocol);
 void rpc_put_ping(struct buf *out, const uint8_t *client_id);
 void rpc_put_sasl_request(struct buf *out, const Pb__RpcSasl *message);
