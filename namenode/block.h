@@ -38,25 +38,25 @@ struct block_id {
     uint64_t length;
 };
 
-struct block_uc; /* expected replicas, recovery id, truncate target: only while not complete */
+struct block_uc; /* block_manager.h: expected replicas, recovery id, truncate target; only while not complete */
 
-enum { BLOCK_REPLICAS_INLINE = 3 };
+enum { BLOCK_REPLICAS_INLINE = 3, BLOCK_REPLICAS_MAX = 1023 };
 
 struct block {
     uint64_t id;
     uint64_t length : 44;
-    uint64_t state : 2;       /* enum block_state */
+    uint64_t state : 2;        /* enum block_state */
     uint64_t replication : 10; /* wanted: the file's (a maximum over snapshots later) */
-    uint64_t replica_count : 8; /* storages in the list below */
-    uint64_t generation_stamp : 48;
-    uint64_t corrupt_count : 8; /* of them known corrupt (side table says which) */
-    uint64_t queued : 1;        /* lies in a redundancy queue */
-    uint64_t spare : 7;
-    uint32_t inode; /* reference of the file; 0 when the block belongs to no file any more */
-    union {
-        uint32_t storages[BLOCK_REPLICAS_INLINE]; /* storage numbers, dn_table.h; replica_count <= 3 */
-        uint32_t more;                            /* else: index into the map's overflow lists */
-    };
+    uint64_t queued : 1;       /* lies in a redundancy queue */
+    uint64_t pending : 1;      /* copies are under way: pending table of redundancy.c */
+    uint64_t live : 1;         /* set while the slot is in use */
+    uint64_t spare : 5;
+    uint64_t generation_stamp : 44;
+    uint64_t replica_count : 10; /* storages in the list below */
+    uint64_t corrupt_count : 10; /* of them known corrupt (side table says which) */
+    uint32_t inode;              /* reference of the file; 0 when the block belongs to no file any more */
+    uint32_t storages[BLOCK_REPLICAS_INLINE]; /* storage numbers (dn_table.h) while replica_count <= 3; else storages[0]
+                                                 is the index of an overflow list */
 };
 _Static_assert(sizeof(struct block) == 40, "bytes per block are the product");
 
@@ -66,13 +66,23 @@ struct block_map;
 struct block_map *block_map_new(void);
 void block_map_free(struct block_map *map);
 
-/* A new block; the id must be unknown. state BLOCK_COMPLETE unless changed with block_begin_construction(). */
+/* A new block; the id must be unknown. state BLOCK_COMPLETE, no replicas. */
 struct block *block_add(struct block_map *map, const struct block_id *id, uint32_t inode_reference, uint16_t replication);
-/* Forgets the block and its places; answers through `holders` (may be NULL) which storages had it: see blocks_remove(). */
-struct block *block_find(const struct block_map *map, uint64_t id);
-struct block *block_at(const struct block_map *map, uint32_t reference);
+/* Forgets a block that no storage holds any more. */
+void block_forget(struct block_map *map, struct block *block);
+struct block *block_find(const struct block_map *map, uint64_t id);            /* NULL when unknown */
+struct block *block_at(const struct block_map *map, uint32_t reference);       /* the reference of a block in use */
+struct block *block_at_or_null(const struct block_map *map, uint32_t reference); /* any number: NULL for none */
 uint32_t block_reference(const struct block *block);
+uint32_t block_reference_end(const struct block_map *map); /* one past the highest reference given out */
 uint64_t block_map_count(const struct block_map *map);
+
+/* Storage numbers of the block's replicas, corrupt ones included; valid until the next change of the block's list. */
+const uint32_t *block_storages(const struct block_map *map, const struct block *block, size_t *count);
+bool block_has_storage(const struct block_map *map, const struct block *block, uint32_t number);
+/* False when it is listed already, or the list is full (BLOCK_REPLICAS_MAX). */
+bool block_add_storage(struct block_map *map, struct block *block, uint32_t number);
+bool block_drop_storage(struct block_map *map, struct block *block, uint32_t number); /* false when it was not listed */
 static inline struct block_id block_name(const struct block *block)
 {
     return (struct block_id){.id = block->id, .generation_stamp = block->generation_stamp, .length = block->length};
@@ -103,6 +113,8 @@ void blocks_set_expected(struct core *core, struct block *block, struct storage 
 size_t blocks_expected(const struct core *core, const struct block *block, struct storage **out, size_t max);
 /* Storages with a live, uncorrupt, finalized replica. */
 size_t blocks_live(const struct core *core, const struct block *block, struct storage **out, size_t max);
+/* All storages that say they hold it, corrupt and dead ones included: what a reader is shown when nothing better is left. */
+size_t blocks_holders(const struct core *core, const struct block *block, struct storage **out, size_t max);
 bool blocks_has_minimum(const struct core *core, const struct block *block); /* dfs.namenode.replication.min */
 bool blocks_all_corrupt(const struct core *core, const struct block *block);
 
