@@ -189,11 +189,10 @@ void replica_removed(struct core *core, struct block *block, struct storage *sto
     redundancy_update(core, block);
 }
 
-void replica_delete(struct core *core, struct storage *storage, const struct block_id *id, bool known)
+void replica_delete(struct storage *storage, const struct block_id *id, bool known)
 {
     struct doomed_replica *doomed;
 
-    core->manager->deletion_count++;
     dn_add_deletion(storage, id);
     if (!known) return;
     HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
@@ -228,7 +227,7 @@ void replica_mark_excess(struct core *core, struct block *block, struct storage 
     struct block_id id = block_name(block);
 
     set_excess(core, block, storage, true);
-    replica_delete(core, storage, &id, true);
+    replica_delete(storage, &id, true);
 }
 
 void replica_clear_excess(struct core *core, struct block *block, struct storage *storage)
@@ -251,7 +250,7 @@ static bool delete_corrupt(struct core *core, struct block *block, const struct 
     log_debug("BLOCK* delete the corrupt replica blk_%" PRId64 "_%" PRIu64 " on %s", (int64_t)id.id, id.generation_stamp,
               dn_name(storage->datanode));
     replica_drop(core, block, storage);
-    replica_delete(core, storage, &id, true);
+    replica_delete(storage, &id, true);
     return true;
 }
 
@@ -435,7 +434,6 @@ void storage_purge(struct core *core, struct storage *storage)
 {
     if (storage->purging) return;
     storage->purging = true;
-    core->manager->deletion_count -= storage->deletion_count;
     dn_clear_deletions(storage);
     report_abort(core, storage);
     TAILQ_INSERT_TAIL(&core->manager->purges, storage, to_purge);

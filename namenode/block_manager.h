@@ -105,7 +105,6 @@ struct block_manager {
     uint64_t safe_count;     /* of them with enough good replicas for safe mode */
     uint64_t striped_count;
     uint64_t future_bytes;   /* in blocks with generation stamps never given out */
-    uint64_t deletion_count; /* waiting for heartbeats */
     uint64_t excess_count;
     uint64_t replicas_created; /* for metrics: copies that arrived */
     int64_t next_recheck_ms, next_work_ms, next_pending_ms, next_roll_ms, next_admin_ms;
@@ -131,7 +130,7 @@ const struct corrupt_replica *replica_corrupt(const struct core *core, const str
 /* Deletes the replicas known corrupt: only called with enough good ones. */
 void replicas_delete_corrupt(struct core *core, struct block *block);
 /* The datanode is to delete exactly this replica. `known`: the block exists, so that reports of the replica are no news. */
-void replica_delete(struct core *core, struct storage *storage, const struct block_id *id, bool known);
+void replica_delete(struct storage *storage, const struct block_id *id, bool known);
 void replica_undoom(struct storage *storage, uint64_t id);
 bool replica_is_doomed(const struct storage *storage, const struct block_id *id);
 /* This replica is one too many: it counts no longer and is deleted. */

@@ -42,6 +42,19 @@ struct core_conf {
     int64_t safemode_extension_ms;
     uint32_t close_num_committed_allowed;
     int64_t retry_cache_expiry_ms;
+    /* Read by block_conf_load(), block_manager.h. */
+    uint32_t maintenance_replication_min;
+    int64_t pending_timeout_ms;
+    bool avoid_read_stale, avoid_write_stale;
+    double write_stale_ratio;
+    int64_t redundancy_interval_ms;
+    int64_t decommission_interval_ms;
+    uint32_t report_leases_max;
+    int64_t report_lease_ms;
+    bool check_ip_hostname;
+    bool prefer_local_node;
+    double replqueue_threshold;
+    uint32_t heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */
 };
 
 struct core_identity { /* VERSION */
@@ -66,6 +79,7 @@ struct core {
     struct lease_table *leases;
     struct retry_cache *retry_cache;
     struct safemode *safemode;
+    struct hosts *hosts; /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
     uint64_t generation_stamp; /* last one given out */
     uint64_t block_id_last;    /* last one given out */
     uint64_t striped_block_id_last;

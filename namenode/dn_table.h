@@ -180,9 +180,15 @@ static inline bool dn_is_maintenance(const struct datanode *datanode)
 /* Drops all orders that wait for the node's next heartbeat. */
 void dn_clear_work(struct datanode *datanode);
 void dn_add_transfer(struct datanode *datanode, const struct block_id *block, struct storage *const *targets, size_t count);
+struct dn_transfer *dn_take_transfer(struct datanode *datanode); /* NULL: none left; dn_transfer_free() it */
+void dn_transfer_free(struct dn_transfer *transfer);
 void dn_add_recovery(struct datanode *datanode, uint64_t block_id);
 void dn_add_deletion(struct storage *storage, const struct block_id *block);
-void dn_clear_deletions(struct storage *storage);
+uint32_t dn_take_deletions(struct storage *storage, struct block_id *out, uint32_t max);
+/* A deletion that no heartbeat has carried yet is taken back; false when there is none. */
+bool dn_withdraw_deletion(struct storage *storage, uint64_t block_id);
+void dn_free_deletions(struct storage *storage);  /* the queue only */
+void dn_clear_deletions(struct storage *storage); /* the queue and what is remembered of those sent */
 
 /* "127.0.0.1:9866", as Apache names a node in messages. */
 static inline const char *dn_name(const struct datanode *datanode) { return datanode->address; }

@@ -21,7 +21,7 @@ struct placement_request {
     size_t excluded_count;
     struct datanode *const *favored;  /* tried first */
     size_t favored_count;
-    bool no_local_write, ignore_client_locality;
+    bool no_local_write, no_local_rack, ignore_client_locality;
 };
 
 struct placement_refusals {
@@ -36,8 +36,11 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
 /* Sorts locations for a reader at `host`: same node, same rack, others (at random); stale and decommissioned last. */
 void placement_sort_for_reader(struct core *core, const char *host, struct storage **storages, size_t count);
 
-/* Which of `have` to give up so that `keep` stay, never making the block sit on fewer racks than it must: index into have. */
-size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count, uint32_t keep, const char *delete_hint_uuid);
+/* Which of `have` to give up so that `keep` stay, never making the block sit on fewer racks than it must: index into have, or `count` when none
+ * should go. `policy`: the file's effective storage policy (0 default); `added`: the node that just got a replica (NULL); the datanode of the
+ * hint goes first where that takes no rack away (NULL: no hint). */
+size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count, uint32_t keep, uint8_t policy,
+                               const struct datanode *added, const char *delete_hint_uuid);
 
 /* True when the replicas sit on as many racks as the policy wants. */
 bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count, uint32_t replication);

@@ -2,6 +2,8 @@
 
 #include "common/log.h"
 #include "namenode/placement.h"
+#include "namenode/storage_policy.h"
+#include "namenode/topology.h"
 
 enum { PENDING_TARGETS_MAX = 64, RESCAN_BATCH = 256 };
 
@@ -231,11 +233,11 @@ static void choose_excess(struct core *core, struct block *block, const struct d
     struct storage *have[BLOCK_REPLICAS_MAX];
     size_t count;
     const char *hint_uuid = hint && hint != added ? hint->uuid : NULL;
-    const struct inode *file = inode_at(core->tree.inodes, block->inode);
+    uint8_t policy = storage_policy_effective(core->tree.inodes, inode_at(core->tree.inodes, block->inode));
 
     if (!collect_candidates(core, block, have, &count)) roaring_bitmap_add(core->manager->postponed, block_reference(block));
     while (count > block->replication) {
-        size_t at = placement_choose_excess(core, have, count, block->replication, file->storage_policy, added, hint_uuid);
+        size_t at = placement_choose_excess(core, have, count, block->replication, policy, added, hint_uuid);
         if (at >= count) return;
         log_debug("BLOCK* the replica of blk_%" PRId64 "_%" PRIu64 " on %s is one too many", (int64_t)block->id,
                   (uint64_t)block->generation_stamp, dn_name(have[at]->datanode));
@@ -255,7 +257,6 @@ static void keep_excess_again(struct core *core, struct block *block, uint32_t w
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         if (!roaring_bitmap_contains(storage->excess, block_reference(block))) continue;
         if (!dn_withdraw_deletion(storage, block->id)) continue; /* told already: it will go */
-        core->manager->deletion_count--;
         replica_clear_excess(core, block, storage);
         wanted--;
     }

@@ -1,0 +1,180 @@
+#include "namenode/topology.h"
+
+#include <pthread.h>
+
+#include "common/mem.h"
+
+enum { LOCATIONS_MAX = 1 << 20 };
+
+struct known_location {
+    char *host, *location;
+    UT_hash_handle hh;
+};
+
+struct topology {
+    struct rack *racks; /* uthash by location; empty ones are removed */
+    struct datanode **nodes;
+    uint32_t count, capacity;
+    bool was_multi_rack;
+    pthread_mutex_t lock;
+    struct known_location *known; /* guarded by lock */
+};
+
+struct topology *topology_new(void)
+{
+    struct topology *topology = NEW(struct topology);
+
+    pthread_mutex_init(&topology->lock, NULL);
+    return topology;
+}
+
+static void free_rack(struct topology *topology, struct rack *rack)
+{
+    HASH_DEL(topology->racks, rack);
+    mem_free(rack->location);
+    mem_free(rack->nodes);
+    mem_free(rack);
+}
+
+void topology_free(struct topology *topology)
+{
+    struct rack *rack, *next;
+
+    if (!topology) return;
+    HASH_ITER(hh, topology->racks, rack, next) free_rack(topology, rack);
+    topology_forget_locations(topology);
+    pthread_mutex_destroy(&topology->lock);
+    mem_free(topology->nodes);
+    mem_free(topology);
+}
+
+static struct rack *rack_of(struct topology *topology, const char *location)
+{
+    struct rack *rack = topology_rack(topology, location);
+
+    if (rack) return rack;
+    rack = NEW(struct rack);
+    rack->location = mem_strdup(location);
+    HASH_ADD_KEYPTR(hh, topology->racks, rack->location, strlen(rack->location), rack);
+    if (HASH_COUNT(topology->racks) > 1) topology->was_multi_rack = true;
+    return rack;
+}
+
+void topology_add(struct topology *topology, struct datanode *datanode)
+{
+    if (datanode->rack) return;
+    struct rack *rack = rack_of(topology, datanode->location);
+
+    GROW(rack->nodes, rack->capacity, rack->count + 1);
+    datanode->rack = rack;
+    datanode->rack_index = rack->count;
+    rack->nodes[rack->count++] = datanode;
+    GROW(topology->nodes, topology->capacity, topology->count + 1);
+    datanode->node_index = topology->count;
+    topology->nodes[topology->count++] = datanode;
+}
+
+void topology_remove(struct topology *topology, struct datanode *datanode)
+{
+    struct rack *rack = datanode->rack;
+
+    if (!rack) return;
+    struct datanode *last = rack->nodes[--rack->count];
+    rack->nodes[datanode->rack_index] = last;
+    last->rack_index = datanode->rack_index;
+    last = topology->nodes[--topology->count];
+    topology->nodes[datanode->node_index] = last;
+    last->node_index = datanode->node_index;
+    datanode->rack = NULL;
+    if (!rack->count) free_rack(topology, rack);
+}
+
+uint32_t topology_node_count(const struct topology *topology) { return topology->count; }
+struct datanode *topology_node(const struct topology *topology, uint32_t index) { return topology->nodes[index]; }
+uint32_t topology_rack_count(const struct topology *topology) { return HASH_COUNT(topology->racks); }
+bool topology_was_multi_rack(const struct topology *topology) { return topology->was_multi_rack; }
+
+struct rack *topology_rack(const struct topology *topology, const char *location)
+{
+    struct rack *rack;
+
+    HASH_FIND_STR(topology->racks, location, rack);
+    return rack;
+}
+
+static uint32_t depth_of(const char *location)
+{
+    uint32_t depth = 0;
+
+    for (const char *p = location; *p; p++) depth += *p == '/' && p[1];
+    return depth;
+}
+
+uint32_t topology_distance(const char *a, const char *b)
+{
+    uint32_t common = 0, depth_a = depth_of(a), depth_b = depth_of(b);
+    const char *p = a, *q = b;
+
+    for (;;) {
+        size_t length_p, length_q;
+        while (*p == '/') p++;
+        while (*q == '/') q++;
+        length_p = strcspn(p, "/");
+        length_q = strcspn(q, "/");
+        if (!length_p || length_p != length_q || memcmp(p, q, length_p) != 0) break;
+        common++;
+        p += length_p;
+        q += length_q;
+    }
+    return (depth_a + 1 - common) + (depth_b + 1 - common); /* the nodes themselves are one level below */
+}
+
+bool topology_learn(struct topology *topology, const char *host, const char *location)
+{
+    struct known_location *known;
+    size_t length = strlen(location);
+    bool done = false;
+
+    if (location[0] != '/' || length >= TOPOLOGY_LOCATION_MAX || depth_of(location) > TOPOLOGY_DEPTH_MAX) return false;
+    pthread_mutex_lock(&topology->lock);
+    HASH_FIND_STR(topology->known, host, known);
+    if (!known && HASH_COUNT(topology->known) < LOCATIONS_MAX) {
+        known = NEW(struct known_location);
+        known->host = mem_strdup(host);
+        HASH_ADD_KEYPTR(hh, topology->known, known->host, strlen(known->host), known);
+    }
+    if (known) {
+        mem_free(known->location);
+        known->location = mem_strdup(location);
+        while (length > 1 && known->location[length - 1] == '/') known->location[--length] = '\0';
+        done = true;
+    }
+    pthread_mutex_unlock(&topology->lock);
+    return done;
+}
+
+bool topology_location(struct topology *topology, const char *host, char out[TOPOLOGY_LOCATION_MAX])
+{
+    struct known_location *known;
+
+    pthread_mutex_lock(&topology->lock);
+    HASH_FIND_STR(topology->known, host, known);
+    strcpy(out, known ? known->location : TOPOLOGY_DEFAULT_RACK);
+    pthread_mutex_unlock(&topology->lock);
+    return known != NULL;
+}
+
+void topology_forget_locations(struct topology *topology)
+{
+    struct known_location *known, *next;
+
+    pthread_mutex_lock(&topology->lock);
+    HASH_ITER(hh, topology->known, known, next)
+    {
+        HASH_DEL(topology->known, known);
+        mem_free(known->host);
+        mem_free(known->location);
+        mem_free(known);
+    }
+    pthread_mutex_unlock(&topology->lock);
+}
