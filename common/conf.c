@@ -318,7 +318,7 @@ static int entry_check(const struct entry *entry, struct err *err)
  * done. */
 static int resolve(struct conf *conf, struct err *err)
 {
-    struct entry *entry, *next;
+    struct entry *entry = NULL, *next = NULL;
     int rc = 0;
 
     HASH_ITER (hh, conf->by_name, entry, next) {
@@ -349,7 +349,7 @@ struct conf *conf_new(void)
 struct conf *conf_copy(const struct conf *conf)
 {
     struct conf *copy = conf_new();
-    struct entry *entry, *next;
+    struct entry *entry = NULL, *next = NULL;
 
     HASH_ITER (hh, conf->by_name, entry, next) {
         if (!entry->raw) continue;
@@ -366,7 +366,7 @@ struct conf *conf_copy(const struct conf *conf)
 
 void conf_free(struct conf *conf)
 {
-    struct entry *entry, *next;
+    struct entry *entry = NULL, *next = NULL;
 
     if (!conf) return;
     HASH_ITER (hh, conf->by_name, entry, next) {
@@ -668,7 +668,7 @@ void conf_each(const struct conf *conf,
                void (*fn)(const char *key, const char *value, const char *source, void *arg),
                void *arg)
 {
-    struct entry *entry, *next;
+    struct entry *entry = NULL, *next = NULL;
 
     HASH_ITER (hh, conf->by_name, entry, next) {
         if (entry->value) fn(entry->name, entry->value, entry_source(entry), arg);

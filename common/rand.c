@@ -1,7 +1,6 @@
 #include "common/rand.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <sys/random.h>
 
 static uint64_t rotate(uint64_t v, int by)
@@ -87,11 +86,14 @@ void uuid_bytes(uint8_t uuid[UUID_SIZE])
 
 void uuid_text(char text[UUID_TEXT_SIZE])
 {
+    static const char digits[] = "0123456789abcdef";
     uint8_t uuid[UUID_SIZE];
 
     uuid_bytes(uuid);
     for (int i = 0; i < UUID_SIZE; i++) {
-        bool dash = i == 4 || i == 6 || i == 8 || i == 10;
-        text += sprintf(text, dash ? "-%02x" : "%02x", uuid[i]);
+        if (i == 4 || i == 6 || i == 8 || i == 10) *text++ = '-';
+        *text++ = digits[uuid[i] >> 4];
+        *text++ = digits[uuid[i] & 15];
     }
+    *text = '\0';
 }

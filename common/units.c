@@ -113,7 +113,7 @@ char *java_double(double value, char text[DOUBLE_TEXT_MAX])
     int exponent = decimal.exponent - 1;
     decimal.exponent = 1;
     at = put_plain(at, &decimal, MAX(1, decimal.count - 1));
-    sprintf(at, "E%d", exponent);
+    snprintf(at, DOUBLE_TEXT_MAX - (size_t)(at - text), "E%d", exponent);
     return text;
 }
 

@@ -81,9 +81,11 @@ static void table_remove(struct user_entry **table, struct user_entry *entry)
 
 static void table_clear(struct user_entry **table)
 {
-    struct user_entry *entry, *next;
+    struct user_entry *entry = NULL, *next = NULL;
 
-    HASH_ITER (hh, *table, entry, next) table_remove(table, entry);
+    HASH_ITER (hh, *table, entry, next) {
+        table_remove(table, entry);
+    }
 }
 
 static void table_put(struct user_entry **table, struct user_entry *entry)

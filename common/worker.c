@@ -20,7 +20,7 @@ struct worker_pool {
     pthread_mutex_t lock; /* guards all below */
     pthread_cond_t work;  /* a job waits, or the pool stops */
     pthread_cond_t ended; /* a thread ended */
-    STAILQ_HEAD(, job) jobs;
+    STAILQ_HEAD(job_queue, job) jobs;
     char name[16];
     int threads_max, queue_max;
     int threads; /* alive */

@@ -18,7 +18,7 @@ static char dir[32];
 
 static int setup(void **state UNUSED)
 {
-    strcpy(dir, "/tmp/file_test.XXXXXX");
+    snprintf(dir, sizeof dir, "/tmp/file_test.XXXXXX");
     return mkdtemp(dir) ? 0 : -1;
 }
 
