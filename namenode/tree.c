@@ -49,11 +49,15 @@ static struct name name_of(const struct inode *inode)
     return name;
 }
 
+/* Bytes count as signed, as DFSUtilClient.compareBytes has it: an Apache namenode takes the order of an image's directories as
+ * it is and searches them by halves, and clients page through listings in it. */
 static int name_compare(struct name a, struct name b)
 {
-    int order = memcmp(a.bytes, b.bytes, MIN(a.length, b.length));
+    size_t common = MIN(a.length, b.length), i = 0;
 
-    return order ? order : (a.length > b.length) - (a.length < b.length);
+    if (memcmp(a.bytes, b.bytes, common) == 0) return (a.length > b.length) - (a.length < b.length);
+    while (a.bytes[i] == b.bytes[i]) i++;
+    return (int8_t)a.bytes[i] < (int8_t)b.bytes[i] ? -1 : 1;
 }
 
 /* ---- the index ---- */

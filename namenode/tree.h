@@ -35,7 +35,7 @@ void tree_unlink(struct tree *tree, struct inode *child);
 void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name, size_t length);
 
 uint64_t dir_child_count(const struct inode *dir);
-/* Children after `start` (exclusive; length 0 = from the beginning) in byte order: fills up to `max`, answers how many,
+/* Children after `start` (exclusive; length 0 = from the beginning) in Apache's order (bytes are signed): fills up to `max`, answers how many,
  * and in *remaining how many follow. Cost: what it returns. */
 size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start, size_t start_length,
                 struct inode **out, size_t max, uint64_t *remaining);
