@@ -565,6 +565,8 @@ const struct inode_quota *inode_quota(const struct inode_table *table, const str
     return entry ? &entry->quota : NULL;
 }
 
+uint64_t inode_quota_count(const struct inode_table *table) { return HASH_COUNT(table->quotas); }
+
 struct quota_usage *inode_usage(const struct inode_table *table, const struct inode *dir)
 {
     struct quota_entry *entry = quota_entry(table, dir);

@@ -120,6 +120,7 @@ struct quota_usage {
 const struct inode_quota *inode_quota(const struct inode_table *table, const struct inode *dir); /* NULL: none set */
 /* Kept by quota.c; others set quotas by quota_set(). All QUOTA_NONE (the root: names QUOTA_NS_ROOT) removes the entry. */
 void inode_set_quota(struct inode_table *table, struct inode *dir, const struct inode_quota *quota);
+uint64_t inode_quota_count(const struct inode_table *table); /* directories with quotas */
 struct quota_usage *inode_usage(const struct inode_table *table, const struct inode *dir); /* NULL: no quota set */
 
 /* While detached trees wait to be freed, inode_find() does not answer inodes of theirs (tree_detach(), apply_tree.h). */

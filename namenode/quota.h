@@ -44,4 +44,11 @@ void quota_charge(struct core *core, const struct inode *dir, const struct quota
 /* Sets a directory's quotas as given (QUOTA_NONE: none) and counts what it holds. Counting costs the size of the tree below. */
 void quota_set(struct core *core, struct inode *dir, const struct inode_quota *quota);
 
+/* Sets an inode's storage policy: what is below it counts by other media from now on. Where quotas are about, costs the size of the
+ * tree below. */
+void quota_set_policy(struct core *core, struct inode *inode, uint8_t policy);
+
+/* Counts what every directory with a quota holds anew: after an image was loaded with inode_set_quota(). */
+void quota_recount(struct core *core);
+
 #endif

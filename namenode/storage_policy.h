@@ -35,7 +35,7 @@ extern const size_t storage_policy_count;
 const struct storage_policy *storage_policy_by_id(uint8_t id);            /* NULL when there is none */
 const struct storage_policy *storage_policy_by_name(const char *name);    /* case does not matter; NULL */
 enum storage_type storage_policy_type(const struct storage_policy *policy, uint32_t replica); /* wanted by the n-th */
-bool storage_type_has_quota(enum storage_type type); /* StorageType.supportTypeQuota: not RAM, not PROVIDED */
+bool storage_type_has_quota(enum storage_type type); /* StorageType.supportTypeQuota: all but RAM_DISK */
 const char *storage_type_name(enum storage_type type); /* "DISK" */
 
 struct inode;

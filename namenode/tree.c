@@ -436,6 +436,15 @@ struct inode *dir_child_at(const struct tree *tree, const struct inode *dir, uin
     return next_child(tree, children, &place);
 }
 
+struct inode *dir_last_child(const struct tree *tree, const struct inode *dir)
+{
+    uint32_t count;
+
+    if (!dir_child_count(dir)) return NULL;
+    const uint32_t *references = chunk_of(dir->children, chunk_total(dir->children) - 1, &count);
+    return inode_at(tree->inodes, references[count - 1]);
+}
+
 /* ---- walking ---- */
 
 struct tree_walk_level {

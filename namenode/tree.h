@@ -40,6 +40,7 @@ uint64_t dir_child_count(const struct inode *dir);
 size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start, size_t start_length,
                 struct inode **out, size_t max, uint64_t *remaining);
 struct inode *dir_child_at(const struct tree *tree, const struct inode *dir, uint64_t position); /* NULL past the end */
+struct inode *dir_last_child(const struct tree *tree, const struct inode *dir); /* NULL without children */
 
 /* All inodes below and including one, each directory before what is in it. The tree must not change meanwhile. */
 struct tree_walk {

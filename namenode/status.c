@@ -1,0 +1,63 @@
+#include "namenode/status.h"
+
+#include "namenode/storage_policy.h"
+
+static Pb__HdfsFileStatus__FileType file_type(const struct inode *inode)
+{
+    switch ((enum inode_type)inode->type) {
+    case INODE_DIRECTORY: return PB__HDFS_FILE_STATUS__FILE_TYPE__IS_DIR;
+    case INODE_SYMLINK: return PB__HDFS_FILE_STATUS__FILE_TYPE__IS_SYMLINK;
+    case INODE_FILE:
+    case INODE_FREE: break;
+    }
+    return PB__HDFS_FILE_STATUS__FILE_TYPE__IS_FILE;
+}
+
+static void fill_file(struct core *core, const struct inode *inode, Pb__HdfsFileStatus *out)
+{
+    out->length = inode_length(inode, true);
+    out->block_replication = inode->replication;
+    out->blocksize = inode_block_size(core->tree.inodes, inode);
+}
+
+/* Apache sends all of these always, zeroes included. */
+void status_fill(struct core *core, const struct inode *inode, const ProtobufCBinaryData *name,
+                 Pb__HdfsFileStatus *out, struct arena *arena)
+{
+    const struct inode_table *inodes = core->tree.inodes;
+
+    out->filetype = file_type(inode);
+    if (name) out->path = *name;
+    out->permission = arena_alloc(arena, sizeof *out->permission);
+    pb__fs_permission__init(out->permission);
+    out->permission->perm = inode->mode;
+    out->owner = (char *)inode_user(inodes, inode);
+    out->group = (char *)inode_group(inodes, inode);
+    out->modification_time = inode->mtime_ms;
+    out->access_time = inode->atime_ms;
+    out->has_block_replication = out->has_blocksize = out->has_fileid = true;
+    out->has_childrennum = out->has_storagepolicy = out->has_flags = true;
+    out->fileid = inode->id;
+    out->childrennum = (int32_t)MIN(dir_child_count(inode), (uint64_t)INT32_MAX);
+    if (inode_is_file(inode)) fill_file(core, inode, out);
+    if (inode_is_symlink(inode)) {
+        const char *target = inode_symlink_target(inodes, inode);
+
+        out->has_symlink = true;
+        out->symlink = (ProtobufCBinaryData){.data = (uint8_t *)target, .len = strlen(target)};
+    } else {
+        out->storagepolicy = storage_policy_effective(inodes, inode);
+    }
+    /* The root can always hold snapshots. */
+    if (inode == core->tree.root) out->flags = PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
+}
+
+Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode, const ProtobufCBinaryData *name,
+                                struct arena *arena)
+{
+    Pb__HdfsFileStatus *status = arena_alloc(arena, sizeof *status);
+
+    pb__hdfs_file_status__init(status);
+    status_fill(core, inode, name, status, arena);
+    return status;
+}
