@@ -557,7 +557,7 @@ static void watch_new_listeners(struct rpc_server *server)
 
 static int run_thread(struct rpc_thread *thread, int number, struct err *err)
 {
-    char name[16];
+    char name[32];
     sigset_t all, before;
 
     sigfillset(&all); /* signals are the main thread's */
@@ -566,7 +566,8 @@ static int run_thread(struct rpc_thread *thread, int number, struct err *err)
     pthread_sigmask(SIG_SETMASK, &before, NULL);
     if (failed) return err_set_errno(err, failed, "start a network thread");
     thread->started = true;
-    snprintf(name, sizeof name, "%.8s-rpc%d", thread->server->name, number % 1000);
+    snprintf(name, sizeof name, "%.8s-rpc%d", thread->server->name, number);
+    name[15] = '\0'; /* the kernel takes no more */
     pthread_setname_np(thread->thread, name);
     return 0;
 }
