@@ -45,6 +45,7 @@ LIB_O    := $(PROTO_O) $(call objects,$(COMMON) $(CLIENT))
 HDFS_O   := $(LIB_O) $(call objects,$(NAMENODE) $(DATANODE) $(SHELL_SRC))
 TEST_LIB := $(call objects,$(TESTLIB))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$B/tests/unit/%)
+LIVE     := $(patsubst tests/live/%.c,$B/tests/live/%,$(sort $(wildcard tests/live/*.c)))
 BENCH    := $(BENCH_SRC:benchmarks/%.c=$B/benchmarks/%)
 
 .PHONY: all
@@ -75,6 +76,8 @@ $B/lib/libhdfs.a: $(LIB_O)
 # A unit test links the library objects and the daemons' objects without their mains.
 $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
+$B/tests/live/%: $B/tests/live/%.o $(LIB_O)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 $B/benchmarks/%: $B/benchmarks/%.o $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) $(LDLIBS)
 
@@ -108,12 +111,12 @@ demo: deps
 	@BUILD=$B bash tests/demo.sh
 
 check: deps
-	@$(MAKE) --no-print-directory -j2 all $(UNIT)
+	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(LIVE)
 	@BUILD=$B tests/run $(UNIT) $(SCENARIOS)
 check-unit: deps
 	@$(MAKE) --no-print-directory -j2 $(UNIT)
 	@BUILD=$B tests/run $(UNIT)
-check-scenario: all
+check-scenario: all $(LIVE)
 	@BUILD=$B tests/run $(SCENARIOS)
 check-interop: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
