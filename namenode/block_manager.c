@@ -202,6 +202,32 @@ void replica_delete(struct storage *storage, const struct block_id *id, bool kno
         HASH_ADD(hh, storage->doomed, id, sizeof doomed->id, doomed);
     }
     doomed->generation_stamp = id->generation_stamp;
+    doomed->queued = true;
+    doomed->named_in = storage->reports + 1;
+}
+
+void replica_doom_again(struct storage *storage, const struct block_id *id)
+{
+    struct doomed_replica *doomed;
+
+    HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
+    if (!doomed) return;
+    doomed->named_in = storage->reports + 1;
+    if (doomed->queued) return;
+    doomed->queued = true;
+    dn_add_deletion(storage, id);
+}
+
+void replica_forget_undone(struct storage *storage)
+{
+    struct doomed_replica *doomed, *next;
+
+    HASH_ITER(hh, storage->doomed, doomed, next)
+    {
+        if (doomed->queued || doomed->named_in >= storage->reports) continue;
+        HASH_DEL(storage->doomed, doomed);
+        mem_free(doomed);
+    }
 }
 
 void replica_undoom(struct storage *storage, uint64_t id)
@@ -464,4 +490,22 @@ void storage_purge_stop(struct core *core, struct storage *storage)
     if (!storage->purging) return;
     TAILQ_REMOVE(&core->manager->purges, storage, to_purge);
     storage->purging = false;
+}
+
+void block_conf_load(struct core_conf *out, const struct conf *conf)
+{
+    out->maintenance_replication_min = (uint32_t)conf_int(conf, CONF_dfs_namenode_maintenance_replication_min);
+    out->pending_timeout_ms = conf_ms(conf, CONF_dfs_namenode_reconstruction_pending_timeout_sec);
+    out->avoid_read_stale = conf_bool(conf, CONF_dfs_namenode_avoid_read_stale_datanode);
+    out->avoid_write_stale = conf_bool(conf, CONF_dfs_namenode_avoid_write_stale_datanode);
+    out->write_stale_ratio = conf_float(conf, CONF_dfs_namenode_write_stale_datanode_ratio);
+    out->redundancy_interval_ms = conf_ms(conf, CONF_dfs_namenode_redundancy_interval_seconds);
+    out->decommission_interval_ms = conf_ms(conf, CONF_dfs_namenode_decommission_interval);
+    out->report_leases_max = (uint32_t)MAX(conf_int(conf, CONF_dfs_namenode_max_full_block_report_leases), 1);
+    out->report_lease_ms = conf_ms(conf, CONF_dfs_namenode_full_block_report_lease_length_ms);
+    out->check_ip_hostname = conf_bool(conf, CONF_dfs_namenode_datanode_registration_ip_hostname_check);
+    out->prefer_local_node = conf_bool(conf, CONF_dfs_namenode_block_placement_policy_default_prefer_local_node);
+    out->heartbeat_tolerance = 4; /* dfs.namenode.tolerate.heartbeat.multiplier's default */
+    out->safemode_extension_ms =
+        conf_is_set(conf, CONF_dfs_namenode_safemode_extension) ? conf_ms(conf, CONF_dfs_namenode_safemode_extension) : 0;
 }

@@ -84,6 +84,12 @@ static inline uint32_t replicas_out_of_service(const struct replica_numbers *n)
     return replicas_maintenance(n) + n->of[KIND_DECOMMISSIONING] + n->of[KIND_DECOMMISSIONED];
 }
 
+struct dn_walk { /* over all blocks of one datanode: dn_admin.c */
+    struct datanode *node; /* NULL: none is under way */
+    uint32_t storage, next;
+    uint32_t low, out_of_service_only, in_open_files;
+};
+
 struct block_manager {
     struct block_uc *uc;           /* uthash by reference */
     struct corrupt_block *corrupt; /* uthash by reference */
@@ -107,10 +113,15 @@ struct block_manager {
     uint64_t future_bytes;   /* in blocks with generation stamps never given out */
     uint64_t excess_count;
     uint64_t replicas_created; /* for metrics: copies that arrived */
-    int64_t next_recheck_ms, next_work_ms, next_pending_ms, next_roll_ms, next_admin_ms;
-    uint32_t invalidate_turn;
+    int64_t last_tick_ms, next_recheck_ms, next_work_ms, next_roll_ms, next_admin_ms;
+    struct dn_walk walk;
+    struct datanode *leases[64]; /* who may send a full report now */
+    uint32_t lease_count;
     uint64_t report_lease_last;
 };
+
+/* The settings of the block side: the last part of struct core_conf, and safe mode's extension (which counts only when it is set). */
+void block_conf_load(struct core_conf *out, const struct conf *conf);
 
 struct block_manager *block_manager_new(void);
 void block_manager_free(struct block_manager *manager);
@@ -132,6 +143,10 @@ void replicas_delete_corrupt(struct core *core, struct block *block);
 /* The datanode is to delete exactly this replica. `known`: the block exists, so that reports of the replica are no news. */
 void replica_delete(struct storage *storage, const struct block_id *id, bool known);
 void replica_undoom(struct storage *storage, uint64_t id);
+/* A full report still names a replica that is to be deleted: the order goes out again if it has been sent. */
+void replica_doom_again(struct storage *storage, const struct block_id *id);
+/* A full report is through: replicas to be deleted that it did not name are gone. */
+void replica_forget_undone(struct storage *storage);
 bool replica_is_doomed(const struct storage *storage, const struct block_id *id);
 /* This replica is one too many: it counts no longer and is deleted. */
 void replica_mark_excess(struct core *core, struct block *block, struct storage *storage);

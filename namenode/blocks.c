@@ -90,6 +90,19 @@ static void drop_stale_replicas(struct core *core, struct block *block)
     }
 }
 
+/* Those that finished with the new stamp before the writer told us about it. */
+static void promote_finalized(struct core *core, struct block *block)
+{
+    struct block_uc *uc = block_uc(core, block);
+
+    for (uint32_t i = 0; uc && i < uc->count; i++) {
+        const struct uc_replica *replica = &uc->replicas[i];
+        struct storage *storage = dn_storage(&core->datanodes, replica->storage);
+        if (storage && replica->reported && replica->state == REPLICA_FINALIZED && replica->generation_stamp == block->generation_stamp)
+            replica_add(core, block, storage);
+    }
+}
+
 void blocks_update(struct core *core, struct block *block, const struct block_id *id)
 {
     bool newer = id->generation_stamp != block->generation_stamp;
@@ -97,7 +110,9 @@ void blocks_update(struct core *core, struct block *block, const struct block_id
     assert(id->id == block->id);
     block->length = id->length;
     block->generation_stamp = id->generation_stamp;
-    if (newer && !block_is_complete(block)) drop_stale_replicas(core, block);
+    if (!newer || block_is_complete(block)) return;
+    drop_stale_replicas(core, block);
+    promote_finalized(core, block);
 }
 
 void blocks_reopen(struct core *core, struct block *block)

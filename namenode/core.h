@@ -53,7 +53,7 @@ struct core_conf {
     int64_t report_lease_ms;
     bool check_ip_hostname;
     bool prefer_local_node;
-    double replqueue_threshold;
+    const char *host_name; /* in texts of safe mode; NULL: localhost */
     uint32_t heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */
 };
 

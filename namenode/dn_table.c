@@ -390,9 +390,18 @@ uint32_t dn_take_deletions(struct storage *storage, struct block_id *out, uint32
     uint32_t count = MIN(max, storage->deletion_count);
 
     memcpy(out, storage->deletions + storage->deletion_first, count * sizeof *out);
+    for (uint32_t i = 0; i < count; i++) {
+        struct doomed_replica *doomed;
+        HASH_FIND(hh, storage->doomed, &out[i].id, sizeof out[i].id, doomed);
+        if (doomed) doomed->queued = false;
+    }
     storage->deletion_first += count;
     storage->deletion_count -= count;
-    if (!storage->deletion_count) dn_free_deletions(storage);
+    if (!storage->deletion_count) {
+        mem_free(storage->deletions);
+        storage->deletions = NULL;
+        storage->deletion_first = storage->deletion_capacity = 0;
+    }
     return count;
 }
 
@@ -411,6 +420,9 @@ bool dn_withdraw_deletion(struct storage *storage, uint64_t block_id)
 
 void dn_free_deletions(struct storage *storage)
 {
+    struct doomed_replica *doomed, *next;
+
+    HASH_ITER(hh, storage->doomed, doomed, next) doomed->queued = false;
     mem_free(storage->deletions);
     storage->deletions = NULL;
     storage->deletion_first = storage->deletion_count = storage->deletion_capacity = 0;

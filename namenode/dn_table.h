@@ -24,6 +24,8 @@ enum dn_admin_state { DN_NORMAL = 0, DN_DECOMMISSIONING = 1, DN_DECOMMISSIONED =
 struct doomed_replica {
     uint64_t id;
     uint64_t generation_stamp;
+    bool queued;          /* the order has not been sent yet */
+    uint64_t named_in;    /* number of the last full report that named it, or of the next when it was doomed */
     UT_hash_handle hh;
 };
 
@@ -104,6 +106,8 @@ struct datanode {
     uint32_t leaving_low_redundancy, leaving_out_of_service_only, leaving_in_open_files;
     int64_t leaving_since_wall_ms;
     bool leaving_checked; /* a full check has been made since the state changed */
+    bool walk_wanted;     /* its blocks are to be looked over, at walk_ms or later */
+    int64_t walk_ms;
     /* Topology: topology.c. NULL while the node is not a candidate (dead, unregistered). */
     struct rack *rack;
     uint32_t rack_index, node_index;
