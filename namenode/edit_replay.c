@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "namenode/edit_read.h"
+#include "namenode/retry_cache.h"
 
 enum { PROGRESS_MS = 10000 };
 
@@ -180,6 +181,8 @@ static int apply_record(struct replay *replay, const struct edit_segment *segmen
                         edit_op_name(edit->op), segment->path);
     }
     core->txid_applied = edit->txid;
+    if (edit->has_client_id)
+        retry_cache_put(core->retry_cache, edit->client_id, edit->call_id, core->now_ms, NULL, 0);
     replay->applied++;
     report_progress(replay);
     return 0;

@@ -13,15 +13,17 @@
 
 enum { IMAGE_MD5_SIZE = 16 };
 
-/* The image as one file at `path`, synced; its MD5 into md5[]. `txid`: the last one it contains. */
-int image_write_file(const struct core *core, uint64_t txid, const char *path,
-                     uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
+/* The image as one file at `path`, synced; its MD5 into md5[]. `txid`: the last one it contains.
+ * `kept` may be NULL. Detached trees must have been reclaimed (tree_reclaim(), apply_tree.h). */
+int image_write_file(const struct core *core, const struct image_kept *kept, uint64_t txid,
+                     const char *path, uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
 
-/* Two steps, so that a checkpoint can wait for the journal between them. A directory that fails is
- * taken out; ERR_IO when none is left. */
+/* Two steps, so that a checkpoint can wait for the journal between them: fsimage.ckpt_N in every
+ * image directory; then .md5 and rename. A directory that fails is taken out; ERR_IO when none is
+ * left. */
 int image_save_begin(const struct core *core, struct nn_storage *storage, uint64_t txid,
-                     struct err *err) MUST_CHECK; /* fsimage.ckpt_N */
-int image_save_commit(struct nn_storage *storage, uint64_t txid,
-                      struct err *err) MUST_CHECK; /* .md5, rename */
+                     uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
+int image_save_commit(struct nn_storage *storage, uint64_t txid, const uint8_t md5[IMAGE_MD5_SIZE],
+                      struct err *err) MUST_CHECK;
 
 #endif

@@ -104,6 +104,7 @@ static void new_identity(struct core_identity *id, const char *cluster_id)
 /* VERSION last: a directory without it is not formatted. */
 static int format_dirs(struct nn_storage *storage, const struct core *core, struct err *err)
 {
+    uint8_t md5[IMAGE_MD5_SIZE];
     int rc = 0;
 
     for (size_t i = 0; i < storage->count && !rc; i++) {
@@ -117,8 +118,8 @@ static int format_dirs(struct nn_storage *storage, const struct core *core, stru
         if (!rc) rc = file_mkdirs(dir->current, 0700, err);
         if (!rc) rc = nn_dir_write_seen_txid(dir, 0, err);
     }
-    if (!rc) rc = image_save_begin(core, storage, 0, err);
-    if (!rc) rc = image_save_commit(storage, 0, err);
+    if (!rc) rc = image_save_begin(core, storage, 0, md5, err);
+    if (!rc) rc = image_save_commit(storage, 0, md5, err);
     for (size_t i = 0; i < storage->count && !rc; i++) {
         const struct nn_dir *dir = &storage->dirs[i];
         if (atomic_load(&dir->failed))

@@ -1,0 +1,556 @@
+/* The sections of an image, in the order in which they need each other: strings, numbers, inodes,
+ * directories, then what must be empty. */
+#include "namenode/image_load.h"
+
+#include <uthash.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "namenode/image_in.h"
+#include "namenode/image_out.h"
+#include "namenode/quota.h"
+
+enum {
+    EC_SECTION_MAX = 1024 * 1024,
+    REPLICATION_MAX = (1 << 10) - 1,
+    BLOCKS_PER_FILE_MAX = 1 << 24,
+    DEPTH_MAX = 100000, /* of directories within each other */
+};
+#define TIME_MAX_MS ((INT64_C(1) << 48) - 1)
+#define LENGTH_MAX  ((UINT64_C(1) << 44) - 1)
+#define STAMP_MAX   ((UINT64_C(1) << 48) - 1)
+
+struct text {
+    UT_hash_handle hh;
+    uint32_t id;
+    char text[];
+};
+
+struct pending_quota {
+    struct inode *dir;
+    struct inode_quota quota;
+};
+
+struct loader {
+    struct core *core;
+    struct image_kept *kept;
+    struct image_in in;
+    struct text *texts;
+    uint32_t mask_bits;
+    struct pending_quota *quotas; /* set at the end: counting needs the whole tree */
+    size_t quota_count, quota_capacity;
+    uint64_t times_clamped;
+    struct arena arena; /* of one message */
+};
+
+/* ---- small sections ---- */
+
+typedef int message_fn(struct loader *l, void *message, struct err *err);
+
+/* Calls fn for each message of a section, or for the first alone. */
+static int each_message(struct loader *l, const char *section,
+                        const ProtobufCMessageDescriptor *type, message_fn *fn, struct err *err)
+{
+    struct image_reader reader;
+    void *message;
+    int rc = image_reader_open(&reader, &l->in, section, err);
+
+    while (!rc) {
+        arena_clear(&l->arena);
+        rc = image_reader_next(&reader, type, &l->arena, &message, err);
+        if (rc <= 0) break;
+        rc = fn(l, message, err);
+        if (rc) err_wrap(err, rc, "%s, section %s", l->in.path, section);
+    }
+    image_reader_close(&reader);
+    return rc;
+}
+
+/* The one message that a section begins with; NULL when the section is empty. */
+static int first_message(struct loader *l, const char *section,
+                         const ProtobufCMessageDescriptor *type, void *message, struct err *err)
+{
+    struct image_reader reader;
+    int rc = image_reader_open(&reader, &l->in, section, err);
+
+    memset(message, 0, sizeof(void *));
+    arena_clear(&l->arena);
+    if (!rc) rc = image_reader_next(&reader, type, &l->arena, message, err);
+    image_reader_close(&reader);
+    return rc < 0 ? rc : 0;
+}
+
+static int unsupported(const struct loader *l, const char *feature, struct err *err)
+{
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "%s has %s, which this version does not have. It stops here rather than lose them: "
+        "remove them with the Apache namenode, save its namespace, and start here again",
+        l->in.path, feature);
+}
+
+static int bad(struct err *err, const char *what, uint64_t id)
+{
+    return err_set(err, ERR_CORRUPT, "inode %" PRIu64 ": %s", id, what);
+}
+
+static int load_namesystem(struct loader *l, struct err *err)
+{
+    Pb__NameSystemSection *s;
+    struct core *core = l->core;
+    int rc = first_message(l, "NS_INFO", &pb__name_system_section__descriptor, &s, err);
+
+    if (rc) return rc;
+    if (!s || !s->has_transactionid)
+        return err_set(err, ERR_CORRUPT, "%s has no section NS_INFO", l->in.path);
+    if (s->has_rollingupgradestarttime) return unsupported(l, "a rolling upgrade under way", err);
+    if (core->identity.namespace_id && s->namespaceid != core->identity.namespace_id)
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "%s belongs to namespace %u, the directory's VERSION says %u", l->in.path,
+                       s->namespaceid, core->identity.namespace_id);
+    if (s->genstampv2 > STAMP_MAX || s->transactionid > INT64_MAX)
+        return err_set(err, ERR_CORRUPT, "%s: impossible counters", l->in.path);
+    core->generation_stamp_v1 = s->genstampv1;
+    core->generation_stamp_v1_limit = s->genstampv1limit;
+    core->generation_stamp = s->genstampv2;
+    core->block_id_last = s->lastallocatedblockid;
+    if (s->has_lastallocatedstripedblockid)
+        core->striped_block_id_last = s->lastallocatedstripedblockid;
+    core->txid_applied = s->transactionid;
+    return 0;
+}
+
+static int keep_ec_policies(struct loader *l, struct err *err)
+{
+    struct image_reader reader;
+    int rc = image_reader_open(&reader, &l->in, "ERASURE_CODING", err);
+
+    buf_clear(&l->kept->ec_policies);
+    if (!rc) rc = image_reader_all(&reader, EC_SECTION_MAX, &l->kept->ec_policies, err);
+    image_reader_close(&reader);
+    return rc;
+}
+
+static int refuse_any(struct loader *l, const char *section, const char *feature, struct err *err)
+{
+    struct image_reader reader;
+    struct buf bytes = {0};
+    int rc = image_reader_open(&reader, &l->in, section, err);
+
+    if (!rc) rc = image_reader_all(&reader, 0, &bytes, err);
+    image_reader_close(&reader);
+    buf_release(&bytes);
+    return rc == ERR_LIMIT ? unsupported(l, feature, err) : rc;
+}
+
+static int refuse_unbuilt(struct loader *l, struct err *err)
+{
+    Pb__SnapshotSection *snapshots;
+    Pb__SecretManagerSection *secrets;
+    Pb__CacheManagerSection *cache;
+
+    int rc = first_message(l, "SNAPSHOT", &pb__snapshot_section__descriptor, &snapshots, err);
+    if (!rc && snapshots && (snapshots->numsnapshots || snapshots->n_snapshottabledir))
+        rc = unsupported(l, "snapshots or snapshottable directories", err);
+    if (!rc) rc = refuse_any(l, "SNAPSHOT_DIFF", "snapshots", err);
+    if (!rc) rc = refuse_any(l, "INODE_REFERENCE", "snapshots", err);
+    if (!rc)
+        rc = first_message(l, "SECRET_MANAGER", &pb__secret_manager_section__descriptor, &secrets,
+                           err);
+    if (!rc && secrets && (secrets->numkeys || secrets->numtokens))
+        rc = unsupported(l, "delegation tokens or their keys", err);
+    if (!rc)
+        rc = first_message(l, "CACHE_MANAGER", &pb__cache_manager_section__descriptor, &cache, err);
+    if (!rc && cache && (cache->numpools || cache->numdirectives))
+        rc = unsupported(l, "cache pools or directives", err);
+    return rc;
+}
+
+/* ---- strings ---- */
+
+static void keep_text(struct loader *l, uint32_t id, const char *text)
+{
+    struct text *entry;
+    size_t length = strlen(text);
+
+    HASH_FIND(hh, l->texts, &id, sizeof id, entry);
+    if (entry) return; /* the first one holds */
+    entry = mem_zalloc(sizeof *entry + length + 1);
+    entry->id = id;
+    memcpy(entry->text, text, length);
+    HASH_ADD(hh, l->texts, id, sizeof entry->id, entry);
+}
+
+static int load_strings(struct loader *l, struct err *err)
+{
+    struct image_reader reader;
+    Pb__StringTableSection *header = NULL;
+    Pb__StringTableSection__Entry *entry;
+    int rc = image_reader_open(&reader, &l->in, "STRING_TABLE", err);
+
+    arena_clear(&l->arena);
+    if (!rc)
+        rc = image_reader_next(&reader, &pb__string_table_section__descriptor, &l->arena, &header,
+                               err);
+    if (rc == 0 && !header)
+        rc = err_set(err, ERR_CORRUPT, "%s has no section STRING_TABLE", l->in.path);
+    if (rc > 0 && header->maskbits > IMAGE_MASK_BITS)
+        rc = err_set(err, ERR_UNSUPPORTED, "%s: String table bits %u > %d", l->in.path,
+                     header->maskbits, IMAGE_MASK_BITS);
+    if (rc > 0) l->mask_bits = header->maskbits;
+    while (rc > 0) {
+        arena_clear(&l->arena);
+        rc = image_reader_next(&reader, &pb__string_table_section__entry__descriptor, &l->arena,
+                               &entry, err);
+        if (rc > 0 && entry->str) keep_text(l, entry->id, entry->str);
+    }
+    image_reader_close(&reader);
+    return rc;
+}
+
+static const char *text_of(const struct loader *l, uint32_t kind, uint32_t id)
+{
+    uint32_t key = l->mask_bits ? id | kind << (32 - l->mask_bits) : id;
+    struct text *entry;
+
+    HASH_FIND(hh, l->texts, &key, sizeof key, entry);
+    return entry ? entry->text : NULL;
+}
+
+static void texts_release(struct loader *l)
+{
+    struct text *entry, *next;
+
+    HASH_ITER (hh, l->texts, entry, next) {
+        HASH_DEL(l->texts, entry);
+        mem_free(entry);
+    }
+}
+
+/* ---- inodes ---- */
+
+/* Java keeps any 64 bits; we keep 48. Times before 1970 or after the year 10000 become the nearest
+ * we have. */
+static uint64_t clamp_time(struct loader *l, uint64_t ms)
+{
+    if ((int64_t)ms >= 0 && (int64_t)ms <= TIME_MAX_MS) return ms;
+    l->times_clamped++;
+    return (int64_t)ms < 0 ? 0 : (uint64_t)TIME_MAX_MS;
+}
+
+static int set_permission(struct loader *l, struct inode *inode, uint64_t bits, struct err *err)
+{
+    uint32_t user_id = (uint32_t)(bits >> 40), group_id = bits >> 16 & IMAGE_STRING_ID_MAX;
+    const char *user = text_of(l, IMAGE_STRINGS_USER, user_id);
+    const char *group = group_id ? text_of(l, IMAGE_STRINGS_GROUP, group_id) : "";
+
+    if (!user || !group)
+        return bad(err, "its owner or group is not in the string table", inode->id);
+    inode_set_owner(l->core->tree.inodes, inode, user, group);
+    inode->mode = bits & INODE_MODE_MASK;
+    return 0;
+}
+
+static int add_block(struct loader *l, struct inode *file, const Pb__Block *b, bool open,
+                     struct err *err)
+{
+    struct block_id id = {.id = b->blockid, .generation_stamp = b->genstamp, .length = b->numbytes};
+
+    if (BLOCK_ID_IS_STRIPED(id.id)) return unsupported(l, "erasure-coded blocks", err);
+    if (!id.id || id.length > LENGTH_MAX || id.generation_stamp > STAMP_MAX)
+        return bad(err, "a block has an impossible id, length or generation stamp", file->id);
+    if (block_find(l->core->blocks, id.id))
+        return bad(err, "a block of it belongs to another file, too", file->id);
+    inode_append_block(
+        file, blocks_add(l->core, file, &id, open ? BLOCK_UNDER_CONSTRUCTION : BLOCK_COMPLETE));
+    return 0;
+}
+
+static int load_file(struct loader *l, struct inode *file, const Pb__INodeSection__INodeFile *f,
+                     struct err *err)
+{
+    if (f->has_erasurecodingpolicyid || f->blocktype == PB__BLOCK_TYPE__STRIPED)
+        return unsupported(l, "erasure-coded files", err);
+    if (f->acl) return unsupported(l, "ACLs", err);
+    if (f->xattrs && f->xattrs->n_xattrs) return unsupported(l, "extended attributes", err);
+    if (f->replication > REPLICATION_MAX || f->n_blocks > BLOCKS_PER_FILE_MAX ||
+        f->storagepolicyid > 15)
+        return bad(err, "impossible replication, storage policy or number of blocks", file->id);
+    file->mtime_ms = clamp_time(l, f->modificationtime);
+    file->atime_ms = clamp_time(l, f->accesstime);
+    file->replication = f->replication & REPLICATION_MAX;
+    file->storage_policy = f->storagepolicyid & 15;
+    int rc = set_permission(l, file, f->permission, err);
+    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file, f->preferredblocksize, err);
+    for (size_t i = 0; i < f->n_blocks && !rc; i++)
+        rc = add_block(l, file, f->blocks[i], f->fileuc && i + 1 == f->n_blocks, err);
+    if (rc || !f->fileuc) return rc;
+    file->under_construction = true;
+    lease_add(l->core->leases, file->id, f->fileuc->clientname ? f->fileuc->clientname : "",
+              f->fileuc->clientmachine ? f->fileuc->clientmachine : "", l->core->now_ms);
+    return 0;
+}
+
+/* A directory's storage policy is an attribute there and a field here; no other attribute is known
+ * yet. */
+static int load_attribute(struct loader *l, struct inode *dir,
+                          const Pb__INodeSection__XAttrCompact *a, struct err *err)
+{
+    uint32_t name_id = a->name >> IMAGE_XATTR_NAME_SHIFT & IMAGE_STRING_ID_MAX;
+    const char *name = text_of(l, IMAGE_STRINGS_XATTR, name_id);
+
+    if (!name) return bad(err, "an attribute's name is not in the string table", dir->id);
+    if (a->name >> IMAGE_XATTR_NAMESPACE_SHIFT != IMAGE_XATTR_SYSTEM ||
+        (a->name & IMAGE_XATTR_NAMESPACE_EXTENDED) || !str_eq(name, IMAGE_POLICY_XATTR))
+        return unsupported(l, "extended attributes", err);
+    if (a->value.len != 1 || a->value.data[0] > 15)
+        return bad(err, "impossible storage policy", dir->id);
+    dir->storage_policy = a->value.data[0] & 15;
+    return 0;
+}
+
+static void note_quota(struct loader *l, struct inode *dir,
+                       const Pb__INodeSection__INodeDirectory *d)
+{
+    int64_t unset = dir->id == INODE_ID_ROOT ? QUOTA_NS_ROOT : QUOTA_NONE;
+    struct inode_quota quota = {.names = d->has_nsquota ? (int64_t)d->nsquota : unset,
+                                .space = d->has_dsquota ? (int64_t)d->dsquota : QUOTA_NONE};
+    bool any = false;
+
+    if (quota.names < 0) quota.names = unset;
+    if (quota.space < 0) quota.space = QUOTA_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(quota.type_space); i++) quota.type_space[i] = QUOTA_NONE;
+    for (size_t i = 0; d->typequotas && i < d->typequotas->n_quotas; i++) {
+        const Pb__INodeSection__QuotaByStorageTypeEntry *entry = d->typequotas->quotas[i];
+        if ((int64_t)entry->quota < 0 || (size_t)entry->storagetype >= ARRAY_LEN(quota.type_space))
+            continue;
+        quota.type_space[entry->storagetype] = (int64_t)entry->quota;
+        any = true;
+    }
+    if (quota.names == unset && quota.space == QUOTA_NONE && !any) return;
+    GROW(l->quotas, l->quota_capacity, l->quota_count + 1);
+    l->quotas[l->quota_count++] = (struct pending_quota){.dir = dir, .quota = quota};
+}
+
+static int load_directory(struct loader *l, struct inode *dir,
+                          const Pb__INodeSection__INodeDirectory *d, struct err *err)
+{
+    int rc = 0;
+
+    if (d->acl) return unsupported(l, "ACLs", err);
+    for (size_t i = 0; d->xattrs && i < d->xattrs->n_xattrs && !rc; i++)
+        rc = load_attribute(l, dir, d->xattrs->xattrs[i], err);
+    if (rc) return rc;
+    dir->mtime_ms = clamp_time(l, d->modificationtime);
+    note_quota(l, dir, d);
+    return set_permission(l, dir, d->permission, err);
+}
+
+static int load_symlink(struct loader *l, struct inode *link,
+                        const Pb__INodeSection__INodeSymlink *s, struct err *err)
+{
+    char *target = arena_strndup(&l->arena, (const char *)s->target.data, s->target.len);
+
+    if (strlen(target) != s->target.len) return bad(err, "its target holds a NUL", link->id);
+    inode_set_symlink_target(l->core->tree.inodes, link, target);
+    link->mtime_ms = clamp_time(l, s->modificationtime);
+    link->atime_ms = clamp_time(l, s->accesstime);
+    return set_permission(l, link, s->permission, err);
+}
+
+static int check_name(const Pb__INodeSection__INode *n, struct err *err)
+{
+    bool root = n->id == INODE_ID_ROOT;
+
+    if (n->name.len > INODE_NAME_MAX) return bad(err, "its name is longer than 255 bytes", n->id);
+    if (root != (n->name.len == 0))
+        return bad(err, root ? "the root has a name" : "it has no name", n->id);
+    if (n->name.len &&
+        (memchr(n->name.data, '/', n->name.len) || memchr(n->name.data, 0, n->name.len)))
+        return bad(err, "its name holds a slash or NUL", n->id);
+    return 0;
+}
+
+/* The inode that the message is about: a new one, or the root. */
+static int make_inode(struct loader *l, const Pb__INodeSection__INode *n, struct inode **out,
+                      struct err *err)
+{
+    struct tree *tree = &l->core->tree;
+    bool root = n->id == INODE_ID_ROOT;
+    int rc = check_name(n, err);
+
+    if (rc) return rc;
+    if (!n->id || n->id > INT64_MAX) return bad(err, "impossible id", n->id);
+    if (root && n->type != PB__INODE_SECTION__TYPE__DIRECTORY)
+        return bad(err, "the root is no directory", n->id);
+    if (!root && inode_find(tree->inodes, n->id)) return bad(err, "is there twice", n->id);
+    *out = root ? tree->root : inode_new(tree->inodes, (enum inode_type)n->type, n->id);
+    if (!root) inode_set_name(tree->inodes, *out, n->name.data, n->name.len);
+    tree->inode_id_last = MAX(tree->inode_id_last, n->id);
+    return 0;
+}
+
+static int load_inode(struct loader *l, const Pb__INodeSection__INode *n, struct err *err)
+{
+    struct inode *inode = NULL;
+
+    if ((n->type == PB__INODE_SECTION__TYPE__FILE && !n->file) ||
+        (n->type == PB__INODE_SECTION__TYPE__DIRECTORY && !n->directory) ||
+        (n->type == PB__INODE_SECTION__TYPE__SYMLINK && !n->symlink))
+        return bad(err, "has not what its type needs", n->id);
+    int rc = make_inode(l, n, &inode, err);
+    if (rc) return rc;
+    switch (n->type) {
+    case PB__INODE_SECTION__TYPE__FILE: return load_file(l, inode, n->file, err);
+    case PB__INODE_SECTION__TYPE__DIRECTORY: return load_directory(l, inode, n->directory, err);
+    case PB__INODE_SECTION__TYPE__SYMLINK: return load_symlink(l, inode, n->symlink, err);
+    default: return bad(err, "is of an unknown type", n->id);
+    }
+}
+
+static int load_inodes(struct loader *l, struct err *err)
+{
+    _Static_assert((int)PB__INODE_SECTION__TYPE__FILE == INODE_FILE &&
+                       (int)PB__INODE_SECTION__TYPE__DIRECTORY == INODE_DIRECTORY &&
+                       (int)PB__INODE_SECTION__TYPE__SYMLINK == INODE_SYMLINK,
+                   "types are the image's");
+    struct image_reader reader;
+    Pb__INodeSection *header = NULL;
+    Pb__INodeSection__INode *inode;
+    uint64_t count = 0, expected = 0;
+    int rc = image_reader_open(&reader, &l->in, "INODE", err);
+
+    arena_clear(&l->arena);
+    if (!rc)
+        rc = image_reader_next(&reader, &pb__inode_section__descriptor, &l->arena, &header, err);
+    if (rc == 0) rc = err_set(err, ERR_CORRUPT, "%s has no section INODE", l->in.path);
+    if (rc > 0) {
+        expected = header->numinodes;
+        if (header->lastinodeid <= INT64_MAX)
+            l->core->tree.inode_id_last = MAX(l->core->tree.inode_id_last, header->lastinodeid);
+    }
+    while (rc > 0) {
+        arena_clear(&l->arena);
+        rc = image_reader_next(&reader, &pb__inode_section__inode__descriptor, &l->arena, &inode,
+                               err);
+        if (rc <= 0) break;
+        rc = load_inode(l, inode, err);
+        if (rc == 0) rc = 1;
+        count++;
+    }
+    image_reader_close(&reader);
+    if (rc < 0) return rc == ERR_CORRUPT ? err_wrap(err, rc, "%s", l->in.path) : rc;
+    if (count == expected) return 0;
+    return err_set(err, ERR_CORRUPT, "%s: expected %" PRIu64 " inodes, but found %" PRIu64,
+                   l->in.path, expected, count);
+}
+
+/* ---- directories ---- */
+
+/* Would hanging `child` below `dir` close a ring? */
+static bool makes_ring(const struct loader *l, const struct inode *dir, const struct inode *child)
+{
+    uint32_t depth = 0;
+
+    for (const struct inode *at = dir; at; at = inode_parent(l->core->tree.inodes, at))
+        if (at == child || depth++ > DEPTH_MAX) return true;
+    return false;
+}
+
+static int link_child(struct loader *l, struct inode *dir, uint64_t id, struct err *err)
+{
+    struct tree *tree = &l->core->tree;
+    struct inode *child = inode_find(tree->inodes, id);
+    size_t length;
+
+    if (!child) return bad(err, "a directory lists it, but it is not there", id);
+    if (child == tree->root || child->parent) return bad(err, "it is in two directories", id);
+    if (inode_is_dir(child) && makes_ring(l, dir, child))
+        return bad(err, "its directories form a ring", id);
+    const uint8_t *name = inode_name(child, &length);
+    if (tree_child(tree, dir, name, length))
+        return bad(err, "its name is taken in its directory", id);
+    tree_link(tree, dir, child);
+    return 0;
+}
+
+static int load_children(struct loader *l, void *message, struct err *err)
+{
+    const Pb__INodeDirectorySection__DirEntry *entry = message;
+    struct inode *dir = inode_find(l->core->tree.inodes, entry->parent);
+    int rc = 0;
+
+    if (entry->n_refchildren) return unsupported(l, "snapshots", err);
+    if (!dir || !inode_is_dir(dir))
+        return bad(err, "it has children, but is no directory", entry->parent);
+    for (size_t i = 0; i < entry->n_children && !rc; i++)
+        rc = link_child(l, dir, entry->children[i], err);
+    return rc;
+}
+
+static int check_linked(const struct loader *l, struct err *err)
+{
+    const struct tree *tree = &l->core->tree;
+
+    for (const struct inode *inode = inode_next(tree->inodes, 0); inode;
+         inode = inode_next(tree->inodes, inode_reference(inode)))
+        if (inode != tree->root && !inode->parent)
+            return bad(err, "it is in no directory", inode->id);
+    return 0;
+}
+
+static int check_open_file(struct loader *l, void *message, struct err *err)
+{
+    const Pb__FilesUnderConstructionSection__FileUnderConstructionEntry *entry = message;
+    const struct inode *file = inode_find(l->core->tree.inodes, entry->inodeid);
+
+    /* The inode itself says who writes it; Apache, too, reads this section for nothing else. */
+    if (!file || !file->under_construction)
+        return bad(err, "it is listed as open, but is no open file", entry->inodeid);
+    return 0;
+}
+
+/* ---- all of it ---- */
+
+static int load_sections(struct loader *l, struct err *err)
+{
+    int rc = load_strings(l, err);
+
+    if (!rc) rc = load_namesystem(l, err);
+    if (!rc) rc = keep_ec_policies(l, err);
+    if (!rc) rc = refuse_unbuilt(l, err);
+    if (!rc) rc = load_inodes(l, err);
+    if (!rc)
+        rc = each_message(l, "INODE_DIR", &pb__inode_directory_section__dir_entry__descriptor,
+                          load_children, err);
+    if (!rc) rc = check_linked(l, err);
+    if (!rc)
+        rc = each_message(
+            l, "FILES_UNDERCONSTRUCTION",
+            &pb__files_under_construction_section__file_under_construction_entry__descriptor,
+            check_open_file, err);
+    for (size_t i = 0; i < l->quota_count && !rc; i++)
+        quota_set(l->core, l->quotas[i].dir, &l->quotas[i].quota);
+    return rc;
+}
+
+int image_load_file(struct core *core, struct image_kept *kept, const char *path, struct err *err)
+{
+    struct loader l = {.core = core, .kept = kept};
+    int64_t start = clock_mono_ms();
+    int rc = image_in_open(&l.in, path, err);
+
+    if (rc) return rc;
+    rc = load_sections(&l, err);
+    if (!rc && l.times_clamped)
+        log_warn("%s: %" PRIu64 " times lie before 1970 or too far in the future and were moved",
+                 path, l.times_clamped);
+    if (!rc)
+        log_info("Loaded image for txid %" PRIu64 " from %s: %" PRIu64 " inodes in %" PRId64 " ms",
+                 core->txid_applied, path, inode_count(core->tree.inodes), clock_mono_ms() - start);
+    image_in_close(&l.in);
+    texts_release(&l);
+    mem_free(l.quotas);
+    arena_release(&l.arena);
+    return rc;
+}
