@@ -24,7 +24,7 @@ struct core_conf {
     uint32_t bytes_per_checksum, write_packet_size, file_buffer_size;
     uint8_t checksum_type;
     uint32_t max_component_length, max_directory_items, max_blocks_per_file;
-    uint32_t ls_limit, content_summary_limit;
+    uint32_t ls_limit, batched_ls_limit, content_summary_limit;
     bool permissions_enabled;
     const char *supergroup;
     const char *superuser; /* who started the namenode */

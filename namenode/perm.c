@@ -59,6 +59,11 @@ static int require(const struct core *core, const struct op *op, const struct in
     return refuse(core, op, inode, action, err);
 }
 
+int perm_check_inode(struct core *core, const struct op *op, const struct inode *inode, enum fs_action action, struct err *err)
+{
+    return require(core, op, inode, action, err);
+}
+
 /* ---- the way to the inode ---- */
 
 static int refuse_symlink(const struct core *core, const struct op *op, const struct resolved *path, const struct inode *link,

@@ -35,6 +35,9 @@ int perm_resolve(struct core *core, const struct op *op, const char *path, enum 
 
 /* Also refuses, with ParentNotDirectory or AccessControl as Apache does for reads and writes, paths that go through a file. */
 int perm_check(struct core *core, const struct op *op, const struct resolved *path, const struct perm_request *request, struct err *err) MUST_CHECK;
+/* One inode by itself, its ancestors not asked. */
+int perm_check_inode(struct core *core, const struct op *op, const struct inode *inode, enum fs_action action,
+                     struct err *err) MUST_CHECK;
 /* EXECUTE on the ancestors only. */
 int perm_check_traverse(struct core *core, const struct op *op, const struct resolved *path, struct err *err) MUST_CHECK;
 

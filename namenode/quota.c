@@ -11,21 +11,29 @@ bool quota_applies(const struct core *core, const struct inode *dir)
     return false;
 }
 
-/* `bytes` of one replica, times the file's replication, by medium where a policy is set. */
-static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replication, uint8_t policy_id)
+/* BlockStoragePolicy.chooseStorageTypes passes over media that forget (RAM) instead of counting them. */
+void quota_add_types(uint64_t type_space[7], uint64_t bytes, uint32_t replication, uint8_t policy_id)
 {
     const struct storage_policy *policy = storage_policy_by_id(policy_id);
 
-    usage->space += bytes * replication;
     if (!policy || !bytes) return;
-    /* BlockStoragePolicy.chooseStorageTypes passes over media that forget (RAM) instead of counting them. */
     for (uint32_t i = 0, wanted = 0; wanted < replication && i < replication + ARRAY_LEN(policy->creation); i++) {
         enum storage_type type = storage_policy_type(policy, i);
 
         if (!storage_type_has_quota(type)) continue;
-        usage->type_space[type] += bytes;
+        type_space[type] += bytes;
         wanted++;
     }
+}
+
+/* `bytes` of one replica, times the file's replication, by medium where a policy is set. */
+static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replication, uint8_t policy)
+{
+    uint64_t types[ARRAY_LEN(usage->type_space)] = {0};
+
+    usage->space += bytes * replication;
+    quota_add_types(types, (uint64_t)bytes, replication, policy);
+    for (size_t i = 0; i < ARRAY_LEN(types); i++) usage->type_space[i] += (int64_t)types[i];
 }
 
 static int64_t file_bytes(const struct core *core, const struct inode *file)
@@ -38,6 +46,14 @@ static int64_t file_bytes(const struct core *core, const struct inode *file)
         bytes += (int64_t)(block_is_complete(block) ? block->length : inode_block_size(core->tree.inodes, file));
     }
     return bytes;
+}
+
+struct quota_usage quota_count_file(const struct core *core, const struct inode *file, uint32_t replication, uint8_t policy)
+{
+    struct quota_usage usage = {.names = 1};
+
+    add_space(&usage, file_bytes(core, file), replication, policy);
+    return usage;
 }
 
 static struct quota_usage count_one(const struct core *core, const struct inode *inode, uint8_t policy)

@@ -19,6 +19,12 @@ bool quota_applies(const struct core *core, const struct inode *dir);
 /* What the inode and all below it hold. `policy`: the storage policy it would inherit, for the counts by medium. */
 struct quota_usage quota_count(const struct core *core, const struct inode *inode, uint8_t policy);
 
+/* What a file holds, or would hold with another replication. */
+struct quota_usage quota_count_file(const struct core *core, const struct inode *file, uint32_t replication, uint8_t policy);
+
+/* Adds `bytes` of one replica for each of `replication` media that a policy wants (enum storage_type). */
+void quota_add_types(uint64_t type_space[7], uint64_t bytes, uint32_t replication, uint8_t policy);
+
 /* May `dir` hold this much more? ERR_NS_QUOTA, ERR_DS_QUOTA, ERR_TYPE_QUOTA with Apache's texts. Ancestors from `shared` upwards
  * (NULL: none) hold it already and are not asked. */
 int quota_check(struct core *core, const struct inode *dir, const struct inode *shared, const struct quota_usage *more,

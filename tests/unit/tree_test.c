@@ -137,7 +137,11 @@ static int compare_nodes(const void *a, const void *b)
 {
     const struct model_node *const *left = a, *const *right = b;
 
-    return strcmp((*left)->name, (*right)->name); /* unsigned bytes, as glibc's strcmp orders them */
+    const int8_t *a_name = (const int8_t *)(*left)->name, *b_name = (const int8_t *)(*right)->name; /* signed, as Apache's */
+
+    while (*a_name && *a_name == *b_name) a_name++, b_name++;
+    if (!*a_name || !*b_name) return (*a_name != 0) - (*b_name != 0);
+    return *a_name - *b_name;
 }
 
 /* Pages of a random size give all children in order, each `remaining` right. */
