@@ -234,7 +234,10 @@ void http_reply_file(struct http_request *request, const char *content_type, int
     add_common_headers(request, content_type);
     snprintf(length, sizeof length, "%" PRIu64, size);
     http_add_header(request, "Content-Length", length);
-    if (!buffer || evbuffer_add_file(buffer, fd, 0, (ev_off_t)size) < 0) {
+    if (!size) { /* libevent would try to map nothing, and fail */
+        close(fd);
+        evhttp_send_reply(request->raw, 200, NULL, buffer);
+    } else if (!buffer || evbuffer_add_file(buffer, fd, 0, (ev_off_t)size) < 0) {
         close(fd);
         evhttp_send_error(request->raw, 500, NULL);
     } else {
