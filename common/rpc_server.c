@@ -438,7 +438,8 @@ void rpc_server_add_ops(struct rpc_server *server, const struct rpc_op *ops, siz
     }
     for (size_t i = 0; i < server->protocol_count; i++) {
         struct rpc_protocol *protocol = &server->protocols[i];
-        qsort(protocol->ops, protocol->count, sizeof(const struct rpc_op *), compare_ops);
+        if (protocol->count)
+            qsort(protocol->ops, protocol->count, sizeof(const struct rpc_op *), compare_ops);
         for (size_t k = 1; k < protocol->count; k++)
             assert(compare_ops(&protocol->ops[k - 1], &protocol->ops[k]) < 0);
     }
@@ -461,8 +462,10 @@ const struct rpc_op *rpc_find_op(struct rpc_conn *conn, const Pb__RequestHeader 
                 (int64_t)header->clientprotocolversion);
         return NULL;
     }
-    const struct rpc_op **op = bsearch(header->methodname, conn->known->ops, conn->known->count,
-                                       sizeof(const struct rpc_op *), compare_method);
+    const struct rpc_op **op = NULL;
+    if (conn->known->count)
+        op = bsearch(header->methodname, conn->known->ops, conn->known->count,
+                     sizeof(const struct rpc_op *), compare_method);
     if (op) return *op;
     err_set(err, ERR_NO_SUCH_METHOD, "Unknown method %s called on %s protocol.", header->methodname,
             conn->protocol[0] ? conn->protocol : name);
@@ -516,6 +519,8 @@ struct rpc_server *rpc_server_new(const struct rpc_server_options *options)
     server->options.name = server->name;
     server->threads = NEW_ARRAY(struct rpc_thread, server->options.threads);
     for (int i = 0; i < server->options.threads; i++) init_thread(server, &server->threads[i]);
+    /* Every server of Apache's knows it; nobody asks it anything but in old releases. */
+    protocol_of(server, "org.apache.hadoop.ipc.ProtocolMetaInfoPB", true);
     return server;
 }
 

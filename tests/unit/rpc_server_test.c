@@ -647,6 +647,9 @@ static void test_call_errors(void **state UNUSED)
                     "org.apache.hadoop.ipc.RpcNoSuchMethodException",
                     "Unknown method noSuch called on " CLIENT_PROTOCOL " protocol.",
                     DETAIL(ERROR_NO_SUCH_METHOD));
+    expect_error_of(fd, "org.apache.hadoop.ipc.ProtocolMetaInfoPB", "noSuch", 1, "",
+                    "org.apache.hadoop.ipc.RpcNoSuchMethodException", "Unknown method noSuch",
+                    DETAIL(ERROR_NO_SUCH_METHOD));
     expect_error_of(fd, "org.example.Other", "getLinkTarget", 1, "",
                     "org.apache.hadoop.ipc.RpcNoSuchProtocolException",
                     "Unknown protocol: org.example.Other", DETAIL(ERROR_NO_SUCH_PROTOCOL));
