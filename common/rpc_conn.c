@@ -304,21 +304,27 @@ static void refuse_version(struct rpc_conn *conn, int version)
     stop_taking(conn);
 }
 
+/* Java's bytes have a sign, and its texts show it. */
+static int signed_byte(uint8_t byte)
+{
+    return byte < 0x80 ? byte : byte - 0x100;
+}
+
 static void on_preamble(struct rpc_conn *conn, const uint8_t *bytes)
 {
-    int version = (int8_t)bytes[4];
+    int version = signed_byte(bytes[4]);
     struct err err = ERR_INIT;
 
-    if (!memcmp(bytes, "GET ", 4)) {
+    if (memcmp(bytes, "GET ", 4) == 0) {
         answer_http(conn);
-    } else if (memcmp(bytes, "hrpc", 4) || version != RPC_VERSION) {
+    } else if (memcmp(bytes, "hrpc", 4) != 0 || version != RPC_VERSION) {
         refuse_version(conn, version);
     } else if (bytes[6] == RPC_AUTH_NONE) {
         set_state(conn, RPC_CONN_CONTEXT);
     } else if (bytes[6] == RPC_AUTH_SASL) {
         set_state(conn, RPC_CONN_SASL);
     } else {
-        err_set(&err, ERR_IPC, "Unknown auth protocol:%d", (int)(int8_t)bytes[6]);
+        err_set(&err, ERR_IPC, "Unknown auth protocol:%d", signed_byte(bytes[6]));
         fail_fatal(conn, RPC_CALL_AUTHORIZATION_FAILED, RPC_RETRY_INVALID,
                    DETAIL(FATAL_UNAUTHORIZED), &err);
     }

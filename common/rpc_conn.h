@@ -93,9 +93,9 @@ struct rpc_thread {
     int *incoming;                            /* accepted descriptors on their way here */
     size_t incoming_count, incoming_capacity;
     uint8_t *scratch; /* RPC_READ_CHUNK bytes */
-    STAILQ_HEAD(, rpc_full_call) pool;
+    STAILQ_HEAD(rpc_pool, rpc_full_call) pool;
     size_t pooled;
-    STAILQ_HEAD(, rpc_conn) dirty;
+    STAILQ_HEAD(rpc_dirty, rpc_conn) dirty;
     struct rpc_conn_list handshaking, open, lingering; /* each oldest first */
     struct rpc_conn_list paused;
     uint32_t calls, calls_max;

@@ -116,7 +116,7 @@ static int check_response(struct rpc_link *link, const Pb__RpcResponseHeader *he
 
     if (header->has_clientid && header->clientid.len &&
         (header->clientid.len != RPC_CLIENT_ID_SIZE ||
-         memcmp(header->clientid.data, own, RPC_CLIENT_ID_SIZE)))
+         memcmp(header->clientid.data, own, RPC_CLIENT_ID_SIZE) != 0))
         return err_set(err, ERR_BAD_MESSAGE, "a response from %s is for another client",
                        link->client->address);
     return 0;

@@ -49,7 +49,7 @@ struct rpc_link {
     uint32_t refs, in_flight;
     bool broken;  /* no more calls; those in flight have ended */
     bool reading; /* somebody has the reader's role */
-    TAILQ_HEAD(, rpc_pending) pending;
+    TAILQ_HEAD(rpc_pending_list, rpc_pending) pending;
     int64_t last_sent_ms, last_received_ms;
     /* the reader's */
     struct buf in;

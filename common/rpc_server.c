@@ -114,11 +114,10 @@ static void put_body(struct rpc_full_call *call, const ProtobufCMessage *message
     buf_put_varint(&call->out, size);
     call->body_offset = call->out.length;
     call->body_size = size;
-    uint8_t *to = buf_extend(&call->out, size);
     if (message)
-        protobuf_c_message_pack(message, to);
-    else if (size)
-        memcpy(to, packed, size);
+        protobuf_c_message_pack(message, buf_extend(&call->out, size));
+    else
+        buf_put(&call->out, packed, size);
     rpc_frame_end(&call->out, begin);
 }
 
