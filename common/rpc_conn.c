@@ -180,14 +180,11 @@ static ssize_t send_some(struct rpc_conn *conn)
 {
     struct iovec parts[WRITE_PARTS];
     struct msghdr message = {.msg_iov = parts};
-    struct rpc_full_call *call;
 
-    STAILQ_FOREACH(call, &conn->out, out_link)
-    {
-        if (message.msg_iovlen == WRITE_PARTS) break;
+    for (struct rpc_full_call *call = STAILQ_FIRST(&conn->out);
+         call && message.msg_iovlen < WRITE_PARTS; call = STAILQ_NEXT(call, out_link))
         parts[message.msg_iovlen++] = (struct iovec){.iov_base = call->out.data + call->written,
                                                      .iov_len = call->out.length - call->written};
-    }
     return sendmsg(conn->fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL);
 }
 
