@@ -27,17 +27,37 @@ static struct {
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
 
+/* A child that is forked while another thread writes a line would find the lock taken for ever. */
+static void lock_log(void)
+{
+    pthread_mutex_lock(&the_log.lock);
+}
+
+static void unlock_log(void)
+{
+    pthread_mutex_unlock(&the_log.lock);
+}
+
 void log_init(const char *component)
 {
     enum log_level level;
     const char *word = getenv("TUSK_LOG_LEVEL");
 
+    pthread_atfork(lock_log, unlock_log, unlock_log);
     snprintf(the_log.component, sizeof the_log.component, "%s", component);
     if (!word) return;
     if (log_parse_level(word, &level))
         log_set_level(level);
     else
         log_warn("TUSK_LOG_LEVEL is '%s'; it can be debug, info, warn or error", word);
+}
+
+int log_descriptor(void)
+{
+    lock_log();
+    int fd = the_log.fd;
+    unlock_log();
+    return fd;
 }
 
 void log_set_level(enum log_level level)

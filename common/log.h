@@ -35,6 +35,9 @@ int log_open(const char *path, struct err *err) MUST_CHECK;
 void log_reopen(void);
 void log_want_reopen(void); /* async-signal-safe: usable as the body of a SIGHUP handler */
 
+/* Where lines go now: for a forked child that closes all other files. It may log (log_init()). */
+int log_descriptor(void);
+
 void log_line(enum log_level level, const char *format, ...) PRINTF_LIKE(2, 3);
 bool log_enabled(enum log_level level);
 
