@@ -128,11 +128,13 @@ static void index_node(struct dn_table *table, struct datanode *datanode)
     if (!str_eq(datanode->hostname, datanode->ip)) host_add(table, datanode->hostname, datanode);
 }
 
-static void unindex_node(struct dn_table *table, struct datanode *datanode)
+void dn_unindex(struct dn_table *table, struct datanode *datanode)
 {
+    if (!datanode->address[0]) return;
     HASH_DELETE(hh_address, table->by_address, datanode);
     host_remove(table, datanode->ip, datanode);
     if (!str_eq(datanode->hostname, datanode->ip)) host_remove(table, datanode->hostname, datanode);
+    datanode->address[0] = '\0';
 }
 
 struct datanode *dn_find(const struct dn_table *table, const char *uuid)
@@ -206,7 +208,7 @@ struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip
 
 void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip, const char *hostname, uint16_t xfer_port)
 {
-    unindex_node(table, datanode);
+    dn_unindex(table, datanode);
     mem_free(datanode->ip);
     mem_free(datanode->hostname);
     datanode->ip = mem_strdup(ip);
@@ -222,7 +224,7 @@ void dn_remove(struct dn_table *table, struct datanode *datanode)
     dn_stats_leave(table, datanode);
     topology_remove(table->topology, datanode);
     while ((storage = LIST_FIRST(&datanode->storages))) dn_remove_storage(table, storage);
-    unindex_node(table, datanode);
+    dn_unindex(table, datanode);
     HASH_DEL(table->by_uuid, datanode);
     free_datanode(datanode);
 }

@@ -87,6 +87,7 @@ struct datanode {
     bool excluded;         /* by the hosts files */
     bool disallowed;       /* not on the include list any more: not let in again */
     bool heartbeated_since_registration;
+    bool wiped; /* to be forgotten once its blocks are off (monitor.c) */
     int64_t heartbeat_ms;  /* monotonic time of the last heartbeat */
     int64_t heartbeat_wall_ms;
     int64_t report_wall_ms; /* last full report; 0 none yet */
@@ -159,6 +160,8 @@ uint32_t dn_count(const struct dn_table *table);
 struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip, const char *hostname, uint16_t xfer_port);
 /* The node answers at another address now. */
 void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip, const char *hostname, uint16_t xfer_port);
+/* The node loses its address (another has it now): found by uuid only. dn_move() gives it one again. */
+void dn_unindex(struct dn_table *table, struct datanode *datanode);
 /* Forgets the node; its storages must hold no blocks any more. */
 void dn_remove(struct dn_table *table, struct datanode *datanode);
 

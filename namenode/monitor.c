@@ -45,6 +45,30 @@ void monitor_node_dead(struct core *core, struct datanode *datanode)
     safemode_check(core);
 }
 
+static void forget_wiped(struct core *core, struct datanode *datanode)
+{
+    struct storage *storage;
+
+    if (!datanode->wiped) return;
+    LIST_FOREACH(storage, &datanode->storages, of_datanode)
+        if (storage->purging || !roaring_bitmap_is_empty(storage->blocks)) return;
+    dn_admin_forget(core, datanode);
+    report_lease_end(core, datanode);
+    dn_remove(&core->datanodes, datanode);
+}
+
+void monitor_node_wipe(struct core *core, struct datanode *datanode)
+{
+    struct storage *storage;
+
+    if (dn_is_maintenance(datanode)) dn_admin_stop(core, datanode);
+    monitor_node_dead(core, datanode);
+    LIST_FOREACH(storage, &datanode->storages, of_datanode) storage_purge(core, storage);
+    dn_unindex(&core->datanodes, datanode);
+    datanode->wiped = true;
+    forget_wiped(core, datanode);
+}
+
 static void find_dead(struct core *core)
 {
     struct datanode *node, *next;
@@ -239,7 +263,11 @@ bool core_work(struct core *core)
     struct storage *purge = TAILQ_FIRST(&core->manager->purges);
     bool more = false;
 
-    if (purge && !storage_purge_slice(core, purge, SLICE_BLOCKS)) more = true;
+    if (purge) {
+        struct datanode *node = purge->datanode;
+        if (!storage_purge_slice(core, purge, SLICE_BLOCKS)) more = true;
+        else forget_wiped(core, node);
+    }
     if (!report_slice(core, SLICE_BLOCKS)) more = true;
     if (core->manager->scanning && !redundancy_scan_slice(core, SLICE_BLOCKS)) more = true;
     if (dn_admin_slice(core, SLICE_BLOCKS)) more = true;

@@ -17,6 +17,8 @@ bool core_work(struct core *core);
 
 /* The node is gone: it is no target any more, and its blocks are looked after. */
 void monitor_node_dead(struct core *core, struct datanode *datanode);
+/* The node's address or disks belong to another now: dead, and forgotten once its blocks are off. */
+void monitor_node_wipe(struct core *core, struct datanode *datanode);
 /* Two rechecks and ten heartbeats. */
 int64_t monitor_dead_after_ms(const struct core *core);
 /* Schedules copies for up to `max` blocks, most urgent first; answers for how many. */

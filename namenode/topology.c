@@ -8,6 +8,7 @@ enum { LOCATIONS_MAX = 1 << 20 };
 
 struct known_location {
     char *host, *location;
+    char *name; /* the resolver's, of an address; either may be NULL */
     UT_hash_handle hh;
 };
 
@@ -129,39 +130,70 @@ uint32_t topology_distance(const char *a, const char *b)
     return (depth_a + 1 - common) + (depth_b + 1 - common); /* the nodes themselves are one level below */
 }
 
-bool topology_learn(struct topology *topology, const char *host, const char *location)
+/* The entry of a host, made where there is room; under the lock. */
+static struct known_location *known_of(struct topology *topology, const char *host)
 {
     struct known_location *known;
-    size_t length = strlen(location);
-    bool done = false;
 
-    if (location[0] != '/' || length >= TOPOLOGY_LOCATION_MAX || depth_of(location) > TOPOLOGY_DEPTH_MAX) return false;
-    pthread_mutex_lock(&topology->lock);
     HASH_FIND_STR(topology->known, host, known);
-    if (!known && HASH_COUNT(topology->known) < LOCATIONS_MAX) {
-        known = NEW(struct known_location);
-        known->host = mem_strdup(host);
-        HASH_ADD_KEYPTR(hh, topology->known, known->host, strlen(known->host), known);
-    }
+    if (known || HASH_COUNT(topology->known) >= LOCATIONS_MAX) return known;
+    known = NEW(struct known_location);
+    known->host = mem_strdup(host);
+    HASH_ADD_KEYPTR(hh, topology->known, known->host, strlen(known->host), known);
+    return known;
+}
+
+static bool learn(struct topology *topology, const char *host, size_t field, char *text)
+{
+    pthread_mutex_lock(&topology->lock);
+    struct known_location *known = known_of(topology, host);
     if (known) {
-        mem_free(known->location);
-        known->location = mem_strdup(location);
-        while (length > 1 && known->location[length - 1] == '/') known->location[--length] = '\0';
-        done = true;
+        char **slot = (char **)(void *)((char *)known + field);
+        mem_free(*slot);
+        *slot = text;
+    } else {
+        mem_free(text);
     }
     pthread_mutex_unlock(&topology->lock);
-    return done;
+    return known != NULL;
+}
+
+static bool look_up(struct topology *topology, const char *host, size_t field, const char *otherwise, char out[TOPOLOGY_LOCATION_MAX])
+{
+    struct known_location *known;
+    const char *text = NULL;
+
+    pthread_mutex_lock(&topology->lock);
+    HASH_FIND_STR(topology->known, host, known);
+    if (known) text = *(char **)(void *)((char *)known + field);
+    strcpy(out, text ? text : otherwise); /* both were checked to fit */
+    pthread_mutex_unlock(&topology->lock);
+    return text != NULL;
+}
+
+bool topology_learn(struct topology *topology, const char *host, const char *location)
+{
+    size_t length = strlen(location);
+
+    if (location[0] != '/' || length >= TOPOLOGY_LOCATION_MAX || depth_of(location) > TOPOLOGY_DEPTH_MAX) return false;
+    while (length > 1 && location[length - 1] == '/') length--;
+    return learn(topology, host, offsetof(struct known_location, location), mem_strndup(location, length));
 }
 
 bool topology_location(struct topology *topology, const char *host, char out[TOPOLOGY_LOCATION_MAX])
 {
-    struct known_location *known;
+    return look_up(topology, host, offsetof(struct known_location, location), TOPOLOGY_DEFAULT_RACK, out);
+}
 
-    pthread_mutex_lock(&topology->lock);
-    HASH_FIND_STR(topology->known, host, known);
-    strcpy(out, known ? known->location : TOPOLOGY_DEFAULT_RACK);
-    pthread_mutex_unlock(&topology->lock);
-    return known != NULL;
+bool topology_learn_name(struct topology *topology, const char *ip, const char *name)
+{
+    if (strlen(name) >= TOPOLOGY_LOCATION_MAX) return false;
+    return learn(topology, ip, offsetof(struct known_location, name), mem_strdup(name));
+}
+
+bool topology_name(struct topology *topology, const char *ip, char out[TOPOLOGY_LOCATION_MAX])
+{
+    return look_up(topology, ip, offsetof(struct known_location, name), "", out);
 }
 
 void topology_forget_locations(struct topology *topology)
@@ -174,6 +206,7 @@ void topology_forget_locations(struct topology *topology)
         HASH_DEL(topology->known, known);
         mem_free(known->host);
         mem_free(known->location);
+        mem_free(known->name);
         mem_free(known);
     }
     pthread_mutex_unlock(&topology->lock);

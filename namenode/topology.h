@@ -41,6 +41,9 @@ uint32_t topology_distance(const char *location_a, const char *location_b);
 bool topology_learn(struct topology *topology, const char *host, const char *location);
 /* Copies the host's location into `out`; false (and the default rack) when it is not known. */
 bool topology_location(struct topology *topology, const char *host, char out[TOPOLOGY_LOCATION_MAX]);
+/* Names of addresses, by the namenode's resolver; the address itself when it has none. */
+bool topology_learn_name(struct topology *topology, const char *ip, const char *name);
+bool topology_name(struct topology *topology, const char *ip, char out[TOPOLOGY_LOCATION_MAX]); /* false: never looked up */
 void topology_forget_locations(struct topology *topology);
 
 #endif
