@@ -2,15 +2,14 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <isa-l/crc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "common/buf.h"
+#include "common/file.h"
 #include "common/mem.h"
-#include "proto/hdfs.pb-c.h"
 
 /* ---- names ---- */
 
@@ -96,75 +95,12 @@ void block_meta_path(char out[PATH_MAX], const char *pool_dir, enum block_place 
 
 /* ---- checksums ---- */
 
-int64_t block_meta_size(int64_t length, uint32_t bytes_per_checksum, uint32_t checksum_size)
+int64_t block_meta_size(int64_t length, const struct checksum *sum)
 {
-    return BLOCK_META_HEADER + DIV_UP(length, (int64_t)bytes_per_checksum) * checksum_size;
-}
-
-int block_checksum_size(int type)
-{
-    switch (type) {
-    case PB__CHECKSUM_TYPE__CHECKSUM_NULL: return 0;
-    case PB__CHECKSUM_TYPE__CHECKSUM_CRC32:
-    case PB__CHECKSUM_TYPE__CHECKSUM_CRC32C: return 4;
-    default: return -1;
-    }
-}
-
-uint32_t block_crc(int type, uint32_t crc, const void *data, size_t size)
-{
-    if (type == PB__CHECKSUM_TYPE__CHECKSUM_CRC32) return crc32_gzip_refl(crc, data, size);
-    assert(type == PB__CHECKSUM_TYPE__CHECKSUM_CRC32C);
-    return ~crc32_iscsi((unsigned char *)(uintptr_t)data, (int)size,
-                        ~crc); /* isa-l leaves the inversions to us */
-}
-
-int64_t block_verify(int type, uint32_t bytes_per_checksum, const uint8_t *data, size_t size,
-                     const uint8_t *crcs)
-{
-    for (size_t at = 0; at < size; at += bytes_per_checksum, crcs += 4) {
-        size_t chunk = MIN((size_t)bytes_per_checksum, size - at);
-        if (block_crc(type, 0, data + at, chunk) != get_be32(crcs)) return (int64_t)at;
-    }
-    return -1;
-}
-
-void block_compute(int type, uint32_t bytes_per_checksum, const uint8_t *data, size_t size,
-                   uint8_t *crcs)
-{
-    for (size_t at = 0; at < size; at += bytes_per_checksum, crcs += 4)
-        set_be32(crcs, block_crc(type, 0, data + at, MIN((size_t)bytes_per_checksum, size - at)));
+    return BLOCK_META_HEADER + (int64_t)checksum_bytes(sum, (size_t)length);
 }
 
 /* ---- the open pair ---- */
-
-int block_read_at(int fd, void *to, size_t size, int64_t offset, struct err *err)
-{
-    while (size) {
-        ssize_t n = pread(fd, to, size, offset);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "read at %" PRId64, offset);
-        if (n == 0)
-            return err_set(err, ERR_EOF, "file ends before %" PRId64, offset + (int64_t)size);
-        to = (char *)to + n;
-        size -= (size_t)n;
-        offset += n;
-    }
-    return 0;
-}
-
-int block_write_at(int fd, const void *from, size_t size, int64_t offset, struct err *err)
-{
-    while (size) {
-        ssize_t n = pwrite(fd, from, size, offset);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "write at %" PRId64, offset);
-        from = (const char *)from + n;
-        size -= (size_t)n;
-        offset += n;
-    }
-    return 0;
-}
 
 static int open_one(const char *path, int flags, int *fd, struct err *err)
 {
@@ -173,17 +109,15 @@ static int open_one(const char *path, int flags, int *fd, struct err *err)
 }
 
 int block_file_create(struct block_file *file, const char *data_path, const char *meta_path,
-                      int type, uint32_t bytes_per_checksum, struct err *err)
+                      const struct checksum *sum, struct err *err)
 {
     uint8_t header[BLOCK_META_HEADER];
 
     *file = (struct block_file)BLOCK_FILE_INIT;
-    file->type = type;
-    file->bytes_per_checksum = bytes_per_checksum;
-    file->checksum_size = (uint32_t)block_checksum_size(type);
+    file->sum = *sum;
     set_be16(header, BLOCK_META_VERSION);
-    header[2] = (uint8_t)type;
-    set_be32(header + 3, bytes_per_checksum);
+    header[2] = (uint8_t)sum->type;
+    set_be32(header + 3, sum->bytes_per_checksum);
 
     int rc = open_one(data_path, O_RDWR | O_CREAT | O_EXCL, &file->data_fd, err);
     if (rc) return rc;
@@ -192,7 +126,7 @@ int block_file_create(struct block_file *file, const char *data_path, const char
         unlink(data_path);
         goto fail;
     }
-    rc = block_write_at(file->meta_fd, header, sizeof header, 0, err);
+    rc = file_pwrite_full(file->meta_fd, header, sizeof header, 0, err);
     if (!rc) return 0;
     unlink(meta_path);
     unlink(data_path);
@@ -205,18 +139,14 @@ static int read_header(struct block_file *file, const char *meta_path, struct er
 {
     uint8_t header[BLOCK_META_HEADER];
 
-    int rc = block_read_at(file->meta_fd, header, sizeof header, 0, err);
+    int rc = file_pread_full(file->meta_fd, header, sizeof header, 0, err);
     if (rc == ERR_EOF) return err_set(err, ERR_CORRUPT, "%s is shorter than its header", meta_path);
     if (rc) return err_wrap(err, rc, "%s", meta_path);
-    file->type = header[2];
-    file->bytes_per_checksum = get_be32(header + 3);
-    int size = block_checksum_size(file->type);
-    if (get_be16(header) != BLOCK_META_VERSION || size < 0 || file->bytes_per_checksum == 0 ||
-        file->bytes_per_checksum > BLOCK_BPC_MAX)
-        return err_set(err, ERR_CORRUPT,
-                       "%s has a damaged header (version %u, type %d, %u bytes per checksum)",
-                       meta_path, get_be16(header), file->type, file->bytes_per_checksum);
-    file->checksum_size = (uint32_t)size;
+    if (get_be16(header) != BLOCK_META_VERSION)
+        return err_set(err, ERR_CORRUPT, "%s has version %u instead of %d", meta_path,
+                       get_be16(header), BLOCK_META_VERSION);
+    if (checksum_init(&file->sum, header[2], (int32_t)get_be32(header + 3), err))
+        return err_wrap(err, ERR_CORRUPT, "%s has a damaged header", meta_path);
     return 0;
 }
 
@@ -244,19 +174,20 @@ int block_file_open(struct block_file *file, const char *data_path, const char *
 static int check_chunk(const struct block_file *file, int64_t length, int64_t data_length,
                        uint32_t *crc, struct err *err)
 {
-    uint32_t bpc = file->bytes_per_checksum;
+    uint32_t bpc = file->sum.bytes_per_checksum;
     int64_t start = length - length % bpc;
     size_t covered = (size_t)MIN(data_length - start, (int64_t)bpc);
     uint8_t *chunk = mem_alloc(covered), stored[4];
 
-    int rc = block_read_at(file->data_fd, chunk, covered, start, err);
-    if (!rc) rc = block_read_at(file->meta_fd, stored, 4, BLOCK_META_HEADER + start / bpc * 4, err);
-    if (!rc && block_crc(file->type, 0, chunk, covered) != get_be32(stored))
+    int rc = file_pread_full(file->data_fd, chunk, covered, start, err);
+    if (!rc)
+        rc = file_pread_full(file->meta_fd, stored, 4, BLOCK_META_HEADER + start / bpc * 4, err);
+    if (!rc && checksum_update(file->sum.type, 0, chunk, covered) != get_be32(stored))
         rc =
             err_set(err, ERR_CORRUPT,
                     "Partial CRC %u does not match value computed the last time file was closed %u",
-                    block_crc(file->type, 0, chunk, covered), get_be32(stored));
-    if (!rc) *crc = block_crc(file->type, 0, chunk, (size_t)(length - start));
+                    checksum_update(file->sum.type, 0, chunk, covered), get_be32(stored));
+    if (!rc) *crc = checksum_update(file->sum.type, 0, chunk, (size_t)(length - start));
     mem_free(chunk);
     return rc == ERR_EOF
                ? err_set(err, ERR_CORRUPT, "the block's files end before %" PRId64, length)
@@ -283,18 +214,18 @@ int block_file_cut(struct block_file *file, int64_t length, struct err *err)
         return err_set(err, ERR_CORRUPT, "the block file has %" PRId64 " bytes instead of %" PRId64,
                        present, length);
     file->last_crc = 0;
-    if (file->checksum_size && length % file->bytes_per_checksum) {
+    if (checksum_size(&file->sum) && length % file->sum.bytes_per_checksum) {
         rc = check_chunk(file, length, present, &file->last_crc, err);
         if (rc) return rc;
         set_be32(crc, file->last_crc);
         if (present > length)
-            rc = block_write_at(file->meta_fd, crc, 4,
-                                BLOCK_META_HEADER + length / file->bytes_per_checksum * 4, err);
+            rc = file_pwrite_full(file->meta_fd, crc, 4,
+                                  BLOCK_META_HEADER + length / file->sum.bytes_per_checksum * 4,
+                                  err);
     }
     if (!rc && present > length && ftruncate(file->data_fd, length))
         rc = err_set_errno(err, errno, "truncate to %" PRId64, length);
-    int64_t meta = block_meta_size(length, file->bytes_per_checksum, file->checksum_size),
-            meta_present;
+    int64_t meta = block_meta_size(length, &file->sum), meta_present;
     if (!rc) rc = file_length(file->meta_fd, &meta_present, err);
     if (!rc && meta_present < meta)
         rc = err_set(err, ERR_CORRUPT, "the meta file has %" PRId64 " bytes instead of %" PRId64,
@@ -326,22 +257,22 @@ void block_file_close(struct block_file *file)
 static void continue_crcs(const struct block_file *file, const uint8_t *data, size_t size,
                           uint8_t *crcs)
 {
-    size_t inside = (size_t)(file->on_disk % file->bytes_per_checksum);
+    size_t inside = (size_t)(file->on_disk % file->sum.bytes_per_checksum);
 
     if (inside) {
-        size_t rest = MIN(size, file->bytes_per_checksum - inside);
-        set_be32(crcs, block_crc(file->type, file->last_crc, data, rest));
+        size_t rest = MIN(size, file->sum.bytes_per_checksum - inside);
+        set_be32(crcs, checksum_update(file->sum.type, file->last_crc, data, rest));
         data += rest;
         size -= rest;
         crcs += 4;
     }
-    block_compute(file->type, file->bytes_per_checksum, data, size, crcs);
+    checksum_compute(&file->sum, data, size, crcs);
 }
 
 static int write_crcs(struct block_file *file, int64_t offset, const uint8_t *data, size_t size,
                       const uint8_t *crcs, struct err *err)
 {
-    int64_t bpc = file->bytes_per_checksum, end = offset + (int64_t)size;
+    int64_t bpc = file->sum.bytes_per_checksum, end = offset + (int64_t)size;
     int64_t start = file->on_disk - file->on_disk % bpc; /* of the first chunk whose CRC is new */
     size_t bytes = (size_t)DIV_UP(end - start, bpc) * 4;
     uint8_t *computed = NULL;
@@ -354,7 +285,7 @@ static int write_crcs(struct block_file *file, int64_t offset, const uint8_t *da
                       computed);
         crcs = computed;
     }
-    int rc = block_write_at(file->meta_fd, crcs, bytes, BLOCK_META_HEADER + start / bpc * 4, err);
+    int rc = file_pwrite_full(file->meta_fd, crcs, bytes, BLOCK_META_HEADER + start / bpc * 4, err);
     if (!rc) file->last_crc = get_be32(crcs + bytes - 4);
     mem_free(computed);
     return rc;
@@ -368,8 +299,8 @@ int block_file_write(struct block_file *file, int64_t offset, const uint8_t *dat
     assert(offset <= file->on_disk);
     if (end <= file->on_disk) return 0;
     int64_t skip = file->on_disk - offset;
-    int rc = block_write_at(file->data_fd, data + skip, size - (size_t)skip, file->on_disk, err);
-    if (!rc && file->checksum_size) rc = write_crcs(file, offset, data, size, crcs, err);
+    int rc = file_pwrite_full(file->data_fd, data + skip, size - (size_t)skip, file->on_disk, err);
+    if (!rc && checksum_size(&file->sum)) rc = write_crcs(file, offset, data, size, crcs, err);
     if (!rc) file->on_disk = end;
     return rc;
 }
@@ -385,13 +316,14 @@ int block_file_sync(const struct block_file *file, struct err *err)
 /* ---- after a crash ---- */
 
 /* The longest prefix of the chunk that fits the CRC; 0 if none does. */
-static size_t proven_prefix(int type, const uint8_t *chunk, size_t size, uint32_t wanted)
+static size_t proven_prefix(enum checksum_type type, const uint8_t *chunk, size_t size,
+                            uint32_t wanted)
 {
     uint32_t crc = 0;
     size_t proven = 0;
 
     for (size_t i = 0; i < size; i++) {
-        crc = block_crc(type, crc, chunk + i, 1);
+        crc = checksum_update(type, crc, chunk + i, 1);
         if (crc == wanted) proven = i + 1;
     }
     return proven;
@@ -399,13 +331,13 @@ static size_t proven_prefix(int type, const uint8_t *chunk, size_t size, uint32_
 
 static int proven_length(struct block_file *file, int64_t *length, struct err *err)
 {
-    int64_t data, meta, bpc = file->bytes_per_checksum;
+    int64_t data, meta, bpc = file->sum.bytes_per_checksum;
     uint8_t *chunk, stored[4];
 
     int rc = file_length(file->data_fd, &data, err);
     if (!rc) rc = file_length(file->meta_fd, &meta, err);
     if (rc) return rc;
-    if (!file->checksum_size) {
+    if (!checksum_size(&file->sum)) {
         *length = data;
         return 0;
     }
@@ -414,11 +346,11 @@ static int proven_length(struct block_file *file, int64_t *length, struct err *e
     *length = 0;
     for (int64_t i = chunks - 1; i >= 0 && !rc; i--) {
         size_t size = (size_t)MIN(bpc, data - i * bpc);
-        rc = block_read_at(file->data_fd, chunk, size, i * bpc, err);
-        if (!rc) rc = block_read_at(file->meta_fd, stored, 4, BLOCK_META_HEADER + i * 4, err);
+        rc = file_pread_full(file->data_fd, chunk, size, i * bpc, err);
+        if (!rc) rc = file_pread_full(file->meta_fd, stored, 4, BLOCK_META_HEADER + i * 4, err);
         if (rc) break;
-        bool whole = block_crc(file->type, 0, chunk, size) == get_be32(stored);
-        size_t proven = whole ? size : proven_prefix(file->type, chunk, size, get_be32(stored));
+        bool whole = checksum_update(file->sum.type, 0, chunk, size) == get_be32(stored);
+        size_t proven = whole ? size : proven_prefix(file->sum.type, chunk, size, get_be32(stored));
         if (!proven) continue;
         *length = i * bpc + (int64_t)proven;
         break;

@@ -12,12 +12,12 @@
 #include <limits.h>
 
 #include "common/base.h"
+#include "common/checksum.h"
 #include "common/err.h"
 
 enum {
     BLOCK_META_HEADER = 7,
     BLOCK_META_VERSION = 1,
-    BLOCK_BPC_MAX = 1024 * 1024, /* bytes per checksum that we accept */
     BLOCK_BPC_DEFAULT = 512,
     BLOCK_NAME_MAX = 64,
 };
@@ -47,40 +47,24 @@ void block_meta_path(char out[PATH_MAX], const char *pool_dir, enum block_place 
 /* ---- checksums ---- */
 
 /* Size of the meta file of so many bytes. */
-int64_t block_meta_size(int64_t length, uint32_t bytes_per_checksum, uint32_t checksum_size);
-
-/* One CRC of `type` (a Pb__ChecksumType of CRC32 or CRC32C) continued from `crc` (0 at the start).
- */
-uint32_t block_crc(int type, uint32_t crc, const void *data, size_t size);
-/* 4, or 0 for CHECKSUM_NULL; -1 for a type unknown to us. */
-int block_checksum_size(int type);
-
-/* Compares the CRCs of data that starts at a chunk's start (or lies in one chunk). Returns the
- * position of the first chunk that differs, or -1. */
-int64_t block_verify(int type, uint32_t bytes_per_checksum, const uint8_t *data, size_t size,
-                     const uint8_t *crcs);
-/* Fills one CRC a chunk. */
-void block_compute(int type, uint32_t bytes_per_checksum, const uint8_t *data, size_t size,
-                   uint8_t *crcs);
+int64_t block_meta_size(int64_t length, const struct checksum *sum);
 
 /* ---- the open pair ---- */
 
 struct block_file {
     int data_fd, meta_fd; /* -1: not open; meta_fd -1 with data open: a replica without checksums */
-    int type;             /* Pb__ChecksumType */
-    uint32_t bytes_per_checksum;
-    uint32_t checksum_size;
+    struct checksum sum;
     int64_t on_disk;   /* writers: bytes with checksums in the files */
     uint32_t last_crc; /* writers: of the partial chunk at the end, if on_disk is inside one */
 };
 #define BLOCK_FILE_INIT                                                                            \
     {                                                                                              \
-        .data_fd = -1, .meta_fd = -1, .bytes_per_checksum = BLOCK_BPC_DEFAULT                      \
+        .data_fd = -1, .meta_fd = -1, .sum = { CHECKSUM_NULL, BLOCK_BPC_DEFAULT }                  \
     }
 
 /* New files, which must not exist. */
 int block_file_create(struct block_file *file, const char *data_path, const char *meta_path,
-                      int type, uint32_t bytes_per_checksum, struct err *err) MUST_CHECK;
+                      const struct checksum *sum, struct err *err) MUST_CHECK;
 /* For reading. A missing meta file gives one without checksums; a damaged header is ERR_CORRUPT.
  * ERR_NOT_FOUND when the data is not there. */
 int block_file_open(struct block_file *file, const char *data_path, const char *meta_path,
@@ -106,10 +90,5 @@ int block_file_cut(struct block_file *file, int64_t length, struct err *err) MUS
  * looked at from the last backwards; in it, a prefix that fits its CRC counts. Without meta: 0. */
 int block_file_proven(const char *data_path, const char *meta_path, int64_t *length,
                       struct err *err) MUST_CHECK;
-
-/* Exact positioned reads: ERR_EOF when the file ends early. */
-int block_read_at(int fd, void *to, size_t size, int64_t offset, struct err *err) MUST_CHECK;
-int block_write_at(int fd, const void *from, size_t size, int64_t offset,
-                   struct err *err) MUST_CHECK;
 
 #endif

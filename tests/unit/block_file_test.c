@@ -9,10 +9,11 @@
 #include <cmocka.h>
 
 #include "common/buf.h"
+#include "common/file.h"
 #include "datanode/block_file.h"
-#include "proto/hdfs.pb-c.h"
 
-enum { BPC = 16, CRC32C = PB__CHECKSUM_TYPE__CHECKSUM_CRC32C };
+enum { BPC = 16 };
+static const struct checksum sum = {CHECKSUM_CRC32C, BPC};
 
 static char dir[] = "/tmp/tusk-block-file-XXXXXX";
 static char data_path[PATH_MAX], meta_path[PATH_MAX];
@@ -40,7 +41,7 @@ static struct block_file create(void)
 
     unlink(data_path);
     unlink(meta_path);
-    assert_int_equal(block_file_create(&file, data_path, meta_path, CRC32C, BPC, NULL), 0);
+    assert_int_equal(block_file_create(&file, data_path, meta_path, &sum, NULL), 0);
     return file;
 }
 
@@ -50,7 +51,7 @@ static int put(struct block_file *file, int64_t offset, size_t size)
 {
     uint8_t crcs[64];
 
-    block_compute(CRC32C, BPC, bytes + offset, size, crcs);
+    checksum_compute(&sum, bytes + offset, size, crcs);
     return block_file_write(file, offset, bytes + offset, size, crcs, NULL);
 }
 
@@ -62,11 +63,11 @@ static void check_files(int64_t length)
     size_t chunks = (size_t)DIV_UP(length, BPC);
 
     assert_int_equal(block_file_open(&file, data_path, meta_path, NULL), 0);
-    assert_int_equal(block_read_at(file.data_fd, data, (size_t)length, 0, NULL), 0);
+    assert_int_equal(file_pread_full(file.data_fd, data, (size_t)length, 0, NULL), 0);
     assert_memory_equal(data, bytes, length);
-    assert_int_equal(block_read_at(file.data_fd, &more, 1, length, NULL), ERR_EOF);
-    assert_int_equal(block_read_at(file.meta_fd, crcs, chunks * 4, BLOCK_META_HEADER, NULL), 0);
-    assert_int_equal(block_verify(CRC32C, BPC, data, (size_t)length, crcs), -1);
+    assert_int_equal(file_pread_full(file.data_fd, &more, 1, length, NULL), ERR_EOF);
+    assert_int_equal(file_pread_full(file.meta_fd, crcs, chunks * 4, BLOCK_META_HEADER, NULL), 0);
+    assert_int_equal(checksum_verify(&sum, data, (size_t)length, crcs), -1);
     block_file_close(&file);
 }
 
@@ -191,8 +192,8 @@ static void damaged_header(void **state UNUSED)
     struct block_file file = create();
 
     block_file_close(&file);
-    for (int64_t at = 0; at < BLOCK_META_HEADER; at++) {
-        if (at >= 5) continue; /* another plausible chunk size */
+    for (int64_t at = 0; at < 4; at++) {
+
         spoil(meta_path, at);
         assert_int_equal(block_file_open(&file, data_path, meta_path, NULL), ERR_CORRUPT);
         spoil(meta_path, at);
