@@ -1,0 +1,223 @@
+#include "datanode/dn_storage.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <sys/stat.h>
+
+#include "common/log.h"
+#include "common/mem.h"
+#include "common/properties.h"
+
+static bool name_is_safe(const char *name, size_t max)
+{
+    static const char allowed[] =
+        "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.:";
+
+    return *name && *name != '.' && strlen(name) < max && !name[strspn(name, allowed)];
+}
+
+int namespace_info_set(struct namespace_info *info, const char *pool_id, const char *cluster_id,
+                       uint32_t namespace_id, uint64_t ctime, struct err *err)
+{
+    if (!name_is_safe(pool_id, sizeof info->pool_id))
+        return err_set(err, ERR_BAD_MESSAGE,
+                       "the namenode's block pool id cannot be a folder's name");
+    if (!*cluster_id || strlen(cluster_id) >= sizeof info->cluster_id)
+        return err_set(err, ERR_BAD_MESSAGE, "the namenode's cluster id has an impossible length");
+    snprintf(info->pool_id, sizeof info->pool_id, "%s", pool_id);
+    snprintf(info->cluster_id, sizeof info->cluster_id, "%s", cluster_id);
+    info->namespace_id = namespace_id;
+    info->ctime = ctime;
+    return 0;
+}
+
+static int check_layout(const struct properties *props, const char *path, struct err *err)
+{
+    int64_t layout;
+
+    int rc = properties_get_int(props, "layoutVersion", INT32_MIN, INT32_MAX, &layout, err);
+    if (rc) return err_wrap(err, rc, "%s", path);
+    if (layout != DN_LAYOUT_VERSION)
+        return err_set(err, ERR_INCORRECT_VERSION,
+                       "Unexpected version of storage directory %s. Reported: %" PRId64
+                       ". Expecting = %d.",
+                       path, layout, DN_LAYOUT_VERSION);
+    return 0;
+}
+
+/* A value that must be there and fit. */
+static int get_text(const struct properties *props, const char *path, const char *key, char *out,
+                    size_t size, struct err *err)
+{
+    const char *value = properties_get(props, key);
+
+    if (!value || strlen(value) >= size)
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "Directory %s is in an inconsistent state: file VERSION has %s %s.", path,
+                       value ? "an impossible" : "no", key);
+    snprintf(out, size, "%s", value);
+    return 0;
+}
+
+static int check_version(struct volume *volume, const struct properties *props, char *uuid,
+                         const struct namespace_info *info, struct err *err)
+{
+    char cluster[CLUSTER_ID_MAX], type[32], dn[DN_UUID_MAX];
+
+    int rc = check_layout(props, volume->dir, err);
+    if (!rc) rc = get_text(props, volume->dir, "storageType", type, sizeof type, err);
+    if (!rc && !str_eq(type, "DATA_NODE"))
+        rc = err_set(err, ERR_INCONSISTENT_STATE,
+                     "Directory %s is in an inconsistent state: Incompatible node types: "
+                     "storageType=%s but StorageDirectory type=DATA_NODE",
+                     volume->dir, type);
+    if (!rc) rc = get_text(props, volume->dir, "clusterID", cluster, sizeof cluster, err);
+    if (!rc && info && !str_eq(cluster, info->cluster_id))
+        rc = err_set(
+            err, ERR_IO,
+            "Incompatible clusterIDs in %s: namenode clusterID = %s; datanode clusterID = %s",
+            volume->dir, info->cluster_id, cluster);
+    if (!rc) rc = get_text(props, volume->dir, "storageID", volume->uuid, sizeof volume->uuid, err);
+    if (!rc) rc = get_text(props, volume->dir, "datanodeUuid", dn, sizeof dn, err);
+    if (rc) return rc;
+    if (!*uuid) snprintf(uuid, DN_UUID_MAX, "%s", dn);
+    if (!str_eq(uuid, dn))
+        return err_set(
+            err, ERR_INCONSISTENT_STATE,
+            "Directory %s is in an inconsistent state: Root %s: DatanodeUuid=%s, does not "
+            "match %s from other StorageDirectory.",
+            volume->dir, volume->dir, dn, uuid);
+    return 0;
+}
+
+static void version_path(char out[PATH_MAX], const char *root)
+{
+    snprintf(out, PATH_MAX, "%s/current/VERSION", root);
+}
+
+int dn_storage_read(struct volume *volume, char uuid[DN_UUID_MAX],
+                    const struct namespace_info *info, struct err *err)
+{
+    char path[PATH_MAX], current[PATH_MAX];
+    struct properties props = {0};
+
+    version_path(path, volume->dir);
+    snprintf(current, sizeof current, "%s/current", volume->dir);
+    if (!file_exists(path)) {
+        if (dir_is_empty(current)) return 0;
+        return err_set(
+            err, ERR_INCONSISTENT_STATE,
+            "Directory %s is in an inconsistent state: version file in current directory is "
+            "missing.",
+            volume->dir);
+    }
+    int rc = properties_load(&props, path, err);
+    if (!rc) rc = check_version(volume, &props, uuid, info, err);
+    properties_release(&props);
+    return rc;
+}
+
+/* Makes the folder below `root` and saves its current/VERSION. */
+static int save_version(const struct properties *props, const char *root, struct err *err)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/current", root);
+    int rc = file_mkdirs(path, 0755, err);
+    version_path(path, root);
+    if (!rc) rc = properties_save(props, path, err);
+    return rc;
+}
+
+int dn_storage_format(struct volume *volume, const char *uuid, const struct namespace_info *info,
+                      struct err *err)
+{
+    struct properties props = {0};
+    char random[UUID_TEXT_SIZE];
+
+    uuid_text(random);
+    snprintf(volume->uuid, sizeof volume->uuid, "DS-%s", random);
+    properties_set(&props, "storageID", volume->uuid);
+    properties_set(&props, "clusterID", info->cluster_id);
+    properties_set_int(&props, "cTime", 0);
+    properties_set(&props, "datanodeUuid", uuid);
+    properties_set(&props, "storageType", "DATA_NODE");
+    properties_set_int(&props, "layoutVersion", DN_LAYOUT_VERSION);
+    log_info("Formatting storage directory %s for cluster %s as %s", volume->dir, info->cluster_id,
+             volume->uuid);
+    int rc = save_version(&props, volume->dir, err);
+    properties_release(&props);
+    return rc;
+}
+
+char *dn_storage_pool_dir(const struct volume *volume, const char *pool_id)
+{
+    return mem_printf("%s/current/%s", volume->dir, pool_id);
+}
+
+static int check_pool(const char *root, const struct namespace_info *info, struct err *err)
+{
+    struct properties props = {0};
+    char path[PATH_MAX], pool[POOL_ID_MAX];
+    int64_t namespace_id = 0, ctime = 0;
+
+    version_path(path, root);
+    int rc = properties_load(&props, path, err);
+    if (!rc) rc = check_layout(&props, root, err);
+    if (!rc)
+        rc = properties_get_int(&props, "namespaceID", INT32_MIN, INT32_MAX, &namespace_id, err);
+    if (!rc) rc = properties_get_int(&props, "cTime", 0, INT64_MAX, &ctime, err);
+    if (!rc) rc = get_text(&props, root, "blockpoolID", pool, sizeof pool, err);
+    if (!rc && (int32_t)namespace_id != (int32_t)info->namespace_id)
+        rc = err_set(
+            err, ERR_IO,
+            "Incompatible namespaceIDs in %s: namenode namespaceID = %d; datanode namespaceID = "
+            "%" PRId64,
+            root, (int32_t)info->namespace_id, namespace_id);
+    if (!rc && !str_eq(pool, info->pool_id))
+        rc = err_set(
+            err, ERR_IO,
+            "Incompatible blockpoolIDs in %s: namenode blockpoolID = %s; datanode blockpoolID = "
+            "%s",
+            root, info->pool_id, pool);
+    if (!rc && (uint64_t)ctime != info->ctime)
+        rc = err_set(err, ERR_IO,
+                     "Datanode CTime (=%" PRId64 ") of %s is not equal to namenode CTime (=%" PRIu64
+                     "): upgrades of the namespace are not supported by this datanode",
+                     ctime, root, info->ctime);
+    properties_release(&props);
+    return rc;
+}
+
+static int format_pool(const char *root, const struct namespace_info *info, struct err *err)
+{
+    struct properties props = {0};
+
+    log_info("Formatting block pool %s directory %s/current", info->pool_id, root);
+    properties_set_int(&props, "layoutVersion", DN_LAYOUT_VERSION);
+    properties_set_int(&props, "namespaceID", (int32_t)info->namespace_id);
+    properties_set(&props, "blockpoolID", info->pool_id);
+    properties_set_int(&props, "cTime", (int64_t)info->ctime);
+    int rc = save_version(&props, root, err);
+    properties_release(&props);
+    return rc;
+}
+
+int dn_storage_open_pool(const struct volume *volume, const struct namespace_info *info,
+                         struct err *err)
+{
+    static const char *const folders[] = {"current/finalized", "current/rbw", "tmp"};
+    char *root = dn_storage_pool_dir(volume, info->pool_id);
+    char path[PATH_MAX];
+
+    version_path(path, root);
+    int rc = file_exists(path) ? check_pool(root, info, err) : format_pool(root, info, err);
+    for (size_t i = 0; i < ARRAY_LEN(folders) && !rc; i++) {
+        snprintf(path, sizeof path, "%s/%s", root, folders[i]);
+        rc = file_mkdirs(path, 0755, err);
+    }
+    mem_free(root);
+    return rc;
+}
