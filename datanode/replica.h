@@ -75,7 +75,8 @@ struct replica_open {
     int64_t received;  /* announced by packets */
     int64_t on_disk;   /* written, with checksums */
     int64_t acked;     /* by all downstream nodes: what readers may see */
-    int64_t reserved;  /* bytes of the volume held back for this block */
+    int64_t promised;  /* bytes of the volume held back for this block */
+    int64_t accounted; /* bytes that the volume's use includes for it */
     uint32_t last_crc; /* of the partial chunk that ends at on_disk, if there is one */
 
     bool has_writer; /* a thread is receiving into this */

@@ -1,0 +1,332 @@
+#include "datanode/scan_dir.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "common/clock.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "datanode/dataset_internal.h"
+
+enum { FINALIZED_DEPTH_MAX = 4 };
+
+/* The names of one folder that concern blocks. */
+struct listing {
+    struct found {
+        int64_t id;
+        uint64_t gs;
+    } * metas;
+    int64_t *datas;
+    char **dirs;
+    size_t meta_count, meta_capacity, data_count, data_capacity, dir_count, dir_capacity;
+};
+
+struct volume_scan {
+    pthread_t thread;
+    struct block_pool *pool;
+    uint16_t volume;
+    size_t replicas;
+    int rc;
+    struct err err;
+};
+
+static void listing_release(struct listing *list)
+{
+    for (size_t i = 0; i < list->dir_count; i++) mem_free(list->dirs[i]);
+    mem_free(list->dirs);
+    mem_free(list->metas);
+    mem_free(list->datas);
+}
+
+static int by_id_then_gs(const void *a, const void *b)
+{
+    const struct found *x = a, *y = b;
+
+    if (x->id != y->id) return x->id < y->id ? -1 : 1;
+    return x->gs < y->gs ? -1 : x->gs > y->gs;
+}
+
+static void list_name(struct listing *list, const char *name, unsigned char type)
+{
+    struct found meta;
+    int64_t id;
+
+    if (type == DT_DIR) {
+        if (*name == '.') return;
+        GROW(list->dirs, list->dir_capacity, list->dir_count + 1);
+        list->dirs[list->dir_count++] = mem_strdup(name);
+    } else if (block_parse_data_name(name, &id)) {
+        GROW(list->datas, list->data_capacity, list->data_count + 1);
+        list->datas[list->data_count++] = id;
+    } else if (block_parse_meta_name(name, &meta.id, &meta.gs)) {
+        GROW(list->metas, list->meta_capacity, list->meta_count + 1);
+        list->metas[list->meta_count++] = meta;
+    }
+}
+
+static int list_dir(const char *dir, struct listing *list, struct err *err)
+{
+    DIR *d = opendir(dir);
+    struct dirent *entry;
+
+    *list = (struct listing){0};
+    if (!d) return errno == ENOENT ? 0 : err_set_errno(err, errno, "open %s", dir);
+    while ((errno = 0, entry = readdir(d))) {
+        unsigned char type = entry->d_type;
+        struct stat st;
+        if (type == DT_UNKNOWN && !fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
+            type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
+        list_name(list, entry->d_name, type);
+    }
+    int rc = errno ? err_set_errno(err, errno, "read %s", dir) : 0;
+    closedir(d);
+    if (list->meta_count) qsort(list->metas, list->meta_count, sizeof *list->metas, by_id_then_gs);
+    return rc;
+}
+
+/* The meta file of the block with the highest GS; false when there is none. */
+static bool newest_meta(const struct listing *list, int64_t id, uint64_t *gs)
+{
+    size_t low = 0, high = list->meta_count;
+
+    while (low < high) { /* the first entry behind the id */
+        size_t middle = low + (high - low) / 2;
+        if (list->metas[middle].id <= id)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    if (!low || list->metas[low - 1].id != id) return false;
+    *gs = list->metas[low - 1].gs;
+    return true;
+}
+
+/* ---- into the map ---- */
+
+static bool better(const struct replica *a, const struct replica *b)
+{
+    return a->gs != b->gs ? a->gs > b->gs : a->length > b->length;
+}
+
+static void count_replica(struct block_pool *pool, const struct replica *replica, int sign)
+{
+    account_used(pool, replica->volume, sign * disk_use(replica->length));
+    if (replica->state == REPLICA_FINALIZED) account_block(pool, replica->volume, sign);
+}
+
+static void drop_files(struct block_pool *pool, const struct replica *replica)
+{
+    struct pair_paths paths;
+
+    pair_paths(&paths, pool, replica->volume,
+               replica->state == REPLICA_FINALIZED ? BLOCK_FINALIZED : BLOCK_RBW, replica->id,
+               replica->gs);
+    log_warn("%s is a worse duplicate of a block; deleted", paths.data);
+    pair_delete(&paths);
+}
+
+/* The same block in finalized and rbw of one volume is one too many as well. */
+static void add_replica(struct volume_scan *scan, const struct replica *replica)
+{
+    struct block_pool *pool = scan->pool;
+    struct replica other;
+
+    for (;;) {
+        if (replica_map_add(pool->map, replica)) {
+            count_replica(pool, replica, 1);
+            scan->replicas++;
+            return;
+        }
+        if (!replica_map_get(pool->map, replica->id, &other)) continue;
+        assert(!replica_is_open(&other)); /* nobody else works on the pool yet */
+        if (!better(replica, &other)) {
+            drop_files(pool, replica);
+            return;
+        }
+        if (!replica_map_replace(pool->map, &other, replica)) continue;
+        count_replica(pool, &other, -1);
+        count_replica(pool, replica, 1);
+        drop_files(pool, &other);
+        return;
+    }
+}
+
+/* ---- finalized ---- */
+
+static int add_finalized(struct volume_scan *scan, const char *dir, const struct listing *list,
+                         int64_t id, struct err *err)
+{
+    struct replica replica = {.id = id, .volume = scan->volume, .state = REPLICA_FINALIZED};
+    char place[PATH_MAX], name[BLOCK_NAME_MAX];
+    struct pair_paths here, proper;
+    struct stat st;
+
+    if (!newest_meta(list, id, &replica.gs)) replica.gs = 0;
+    block_data_name(name, id);
+    snprintf(here.data, sizeof here.data, "%s/%s", dir, name);
+    if (stat(here.data, &st)) return err_set_errno(err, errno, "stat %s", here.data);
+    if (!S_ISREG(st.st_mode)) return 0;
+    replica.length = st.st_size;
+
+    block_dir_path(place, scan->pool->dirs[scan->volume], BLOCK_FINALIZED, id);
+    if (!str_eq(place, dir)) {
+        block_meta_name(name, id, replica.gs);
+        snprintf(here.meta, sizeof here.meta, "%s/%s", dir, name);
+        pair_paths(&proper, scan->pool, scan->volume, BLOCK_FINALIZED, id, replica.gs);
+        if (file_exists(proper.data)) return 0; /* it is met there */
+        int rc = pair_move_in(&here, &proper, err);
+        if (rc) return rc;
+    }
+    add_replica(scan, &replica);
+    return 0;
+}
+
+static int scan_finalized(struct volume_scan *scan, const char *dir, int depth, struct err *err)
+{
+    struct listing list;
+    char below[PATH_MAX];
+
+    int rc = list_dir(dir, &list, err);
+    for (size_t i = 0; i < list.data_count && !rc; i++)
+        rc = add_finalized(scan, dir, &list, list.datas[i], err);
+    for (size_t i = 0; i < list.dir_count && !rc && depth < FINALIZED_DEPTH_MAX; i++) {
+        snprintf(below, sizeof below, "%s/%s", dir, list.dirs[i]);
+        rc = scan_finalized(scan, below, depth + 1, err);
+    }
+    listing_release(&list);
+    return rc;
+}
+
+/* ---- rbw ---- */
+
+/* A move between rbw and finalized broke off between the two files: the block is whole, and goes to
+ * finalized. */
+static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct err *err)
+{
+    struct block_pool *pool = scan->pool;
+    struct pair_paths from, to;
+    struct listing list;
+    char dir[PATH_MAX];
+    uint64_t gs;
+
+    block_dir_path(dir, pool->dirs[scan->volume], BLOCK_FINALIZED, id);
+    int rc = list_dir(dir, &list, err);
+    *joined = !rc && newest_meta(&list, id, &gs);
+    listing_release(&list);
+    if (!*joined) return rc;
+    pair_paths(&from, pool, scan->volume, BLOCK_RBW, id, gs);
+    pair_paths(&to, pool, scan->volume, BLOCK_FINALIZED, id, gs);
+    if (file_exists(to.data)) {
+        *joined = false;
+        return 0;
+    }
+    log_warn("blk_%" PRId64 ": its files are in rbw and finalized; joined in finalized", id);
+    if (rename(from.data, to.data))
+        return err_set_errno(err, errno, "move %s to %s", from.data, to.data);
+    return 0;
+}
+
+static int add_waiting(struct volume_scan *scan, const struct listing *list, int64_t id,
+                       struct err *err)
+{
+    struct replica replica = {.id = id, .volume = scan->volume, .state = REPLICA_RWR};
+    struct pair_paths paths;
+    struct stat st;
+
+    if (!newest_meta(list, id, &replica.gs)) {
+        bool joined;
+        int rc = join_pair(scan, id, &joined, err);
+        if (!rc && !joined)
+            log_warn(
+                "blk_%" PRId64
+                " in rbw of volume %u has no checksums, so nothing of it is proven; left alone",
+                id, scan->volume);
+        return rc;
+    }
+    pair_paths(&paths, scan->pool, scan->volume, BLOCK_RBW, id, replica.gs);
+    int rc = block_file_proven(paths.data, paths.meta, &replica.length, err);
+    if (rc) return rc;
+    if (!stat(paths.data, &st) && st.st_size > replica.length) {
+        log_warn("%s: %" PRId64 " of %" PRId64 " bytes are proven by checksums; cut to them",
+                 paths.data, replica.length, (int64_t)st.st_size);
+        if (truncate(paths.data, replica.length))
+            return err_set_errno(err, errno, "truncate %s", paths.data);
+    }
+    add_replica(scan, &replica);
+    return 0;
+}
+
+static int scan_rbw(struct volume_scan *scan, const char *dir, struct err *err)
+{
+    struct listing list;
+
+    int rc = list_dir(dir, &list, err);
+    for (size_t i = 0; i < list.data_count && !rc; i++)
+        rc = add_waiting(scan, &list, list.datas[i], err);
+    listing_release(&list);
+    return rc;
+}
+
+/* ---- volumes ---- */
+
+static int clear_tmp(const char *root, struct err *err)
+{
+    char path[PATH_MAX];
+
+    snprintf(path, sizeof path, "%s/current/replicas",
+             root); /* Apache's cache would be stale after us */
+    unlink(path);
+    snprintf(path, sizeof path, "%s/tmp", root);
+    int rc = file_remove_tree(path, err);
+    return rc ? rc : file_mkdirs(path, 0755, err);
+}
+
+static void *scan_volume(void *arg)
+{
+    struct volume_scan *scan = arg;
+    const char *root = scan->pool->dirs[scan->volume];
+    char dir[PATH_MAX];
+
+    scan->rc = clear_tmp(root, &scan->err);
+    snprintf(dir, sizeof dir, "%s/current/rbw", root);
+    if (!scan->rc) scan->rc = scan_rbw(scan, dir, &scan->err);
+    snprintf(dir, sizeof dir, "%s/current/finalized", root);
+    if (!scan->rc) scan->rc = scan_finalized(scan, dir, 0, &scan->err);
+    return NULL;
+}
+
+int scan_pool(struct block_pool *pool, struct err *err)
+{
+    size_t count = pool->dataset->volume_count, started = 0;
+    struct volume_scan *scans = NEW_ARRAY(struct volume_scan, count);
+    int64_t start = clock_mono_ms();
+    int rc = 0;
+
+    for (; started < count; started++) {
+        scans[started].pool = pool;
+        scans[started].volume = (uint16_t)started;
+        int failed = pthread_create(&scans[started].thread, NULL, scan_volume, &scans[started]);
+        if (failed) {
+            rc = err_set_errno(err, failed, "start a thread to scan %s", pool->dirs[started]);
+            break;
+        }
+    }
+    for (size_t i = 0; i < started; i++) {
+        pthread_join(scans[i].thread, NULL);
+        if (!scans[i].rc) continue;
+        log_error("scan of %s: %s", pool->dirs[i], scans[i].err.text);
+        if (!rc) rc = err_set(err, scans[i].rc, "%s", scans[i].err.text);
+    }
+    if (!rc)
+        log_info("Time taken to add all replicas of %s: %" PRId64
+                 " ms, %zu replicas on %zu volumes",
+                 pool->info.pool_id, clock_mono_ms() - start, replica_map_count(pool->map), count);
+    mem_free(scans);
+    return rc;
+}
