@@ -16,6 +16,7 @@
 #include "datanode/volume.h"
 
 struct nn_report;
+struct nn_service;
 struct syncer;
 
 enum { DATASET_POOLS_MAX = 16 };
@@ -30,7 +31,8 @@ struct block_pool {
         _Atomic int64_t used;
         _Atomic int64_t blocks;
     } * use;                  /* by volume */
-    struct nn_report *report; /* who tells the namenodes of changes; NULL in tests */
+    struct nn_report *report;   /* who tells the namenodes of changes; NULL in tests */
+    struct nn_service *service; /* whose pool it is; NULL in tests */
 };
 
 struct dataset {
