@@ -51,7 +51,8 @@ static void note_acked(struct ack_relay *relay, const struct ack_wait *packet)
 }
 
 /* One or two entries of ours, in relay->ack, which nobody else needs now. */
-static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, int second, struct err *err)
+static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, int second,
+                    struct err *err)
 {
     relay->ack.seqno = seqno;
     relay->ack.downstream_ns = 0;
@@ -63,7 +64,8 @@ static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, in
 
 int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last, struct err *err)
 {
-    struct ack_wait packet = {.seqno = seqno, .end = end, .last = last, .since_ns = clock_mono_ns()};
+    struct ack_wait packet = {
+        .seqno = seqno, .end = end, .last = last, .since_ns = clock_mono_ns()};
 
     if (relay->broken) return send_own(relay, seqno, PB__STATUS__SUCCESS, PB__STATUS__ERROR, err);
     if (!relay->has_mirror) {
@@ -97,15 +99,17 @@ int ack_relay_take(struct ack_relay *relay, struct err *err)
                  xfer_ack_first_bad(ack) < 0 ? "SUCCESS" : "OOB");
         return pass_on(relay, err);
     }
-    struct ack_wait packet = relay->count ? *slot(relay, 0) : (struct ack_wait){.seqno = XFER_SEQNO_UNKNOWN};
+    struct ack_wait packet =
+        relay->count ? *slot(relay, 0) : (struct ack_wait){.seqno = XFER_SEQNO_UNKNOWN};
     if (packet.seqno != ack->seqno || !relay->count) {
         log_warn("blk_%" PRId64 ": the mirror acked packet %" PRId64 " instead of %" PRId64,
                  relay->write->open ? relay->write->open->id : 0, ack->seqno, packet.seqno);
         return ack_relay_break(relay, err);
     }
     if (ack->count && xfer_ack_status(ack, 0) == PB__STATUS__ERROR_CHECKSUM)
-        return err_set(err, ERR_CHECKSUM, "Shutting down writer and responder since the down streams "
-                                          "reported the data sent by this thread is corrupt");
+        return err_set(err, ERR_CHECKSUM,
+                       "Shutting down writer and responder since the down streams "
+                       "reported the data sent by this thread is corrupt");
     relay->head = (relay->head + 1) & (relay->capacity - 1);
     relay->count--;
     ack->downstream_ns = (uint64_t)(clock_mono_ns() - packet.since_ns);

@@ -1,6 +1,6 @@
 /*
- * The acks of a pipeline stage: packets that wait for the mirror's word, in order, and the answers upstream.
- * Answers Hadoop's PacketResponder. Belongs to the receiving thread.
+ * The acks of a pipeline stage: packets that wait for the mirror's word, in order, and the answers
+ * upstream. Answers Hadoop's PacketResponder. Belongs to the receiving thread.
  */
 #ifndef DATANODE_ACK_RELAY_H
 #define DATANODE_ACK_RELAY_H
@@ -18,10 +18,10 @@ struct ack_relay {
         int64_t seqno, end; /* end: of the packet in the block */
         int64_t since_ns;
         bool last;
-    } *ring;
+    } * ring;
     uint32_t head, count, capacity;
-    bool has_mirror;  /* acks need the mirror's */
-    bool broken;      /* the mirror is lost */
+    bool has_mirror; /* acks need the mirror's */
+    bool broken;     /* the mirror is lost */
     bool last_acked;
     struct buf out;
     struct xfer_ack ack;
@@ -32,15 +32,21 @@ void ack_relay_init(struct ack_relay *relay, int up_fd, int timeout_ms, bool has
 void ack_relay_release(struct ack_relay *relay);
 
 /* The packet is written here: acks it, or waits for the mirror to do so. */
-int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last, struct err *err) MUST_CHECK;
-/* The mirror's ack in relay->ack. ERR_CHECKSUM when the mirror got corrupt bytes from us: then we are the bad node. */
+int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last,
+                  struct err *err) MUST_CHECK;
+/* The mirror's ack in relay->ack. ERR_CHECKSUM when the mirror got corrupt bytes from us: then we
+ * are the bad node. */
 int ack_relay_take(struct ack_relay *relay, struct err *err) MUST_CHECK;
 /* The mirror is lost: tells upstream, for what waits and for what comes. */
 int ack_relay_break(struct ack_relay *relay, struct err *err) MUST_CHECK;
 /* Our own verdict on a packet, out of turn: nothing follows it. */
-int ack_relay_fail(struct ack_relay *relay, int64_t seqno, Pb__Status status, struct err *err) MUST_CHECK;
+int ack_relay_fail(struct ack_relay *relay, int64_t seqno, Pb__Status status,
+                   struct err *err) MUST_CHECK;
 
-static inline bool ack_relay_full(const struct ack_relay *relay) { return relay->count == ACKS_WAITING_MAX; }
+static inline bool ack_relay_full(const struct ack_relay *relay)
+{
+    return relay->count == ACKS_WAITING_MAX;
+}
 /* How long the oldest packet has waited. */
 int64_t ack_relay_age_ms(const struct ack_relay *relay);
 

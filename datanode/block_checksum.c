@@ -17,10 +17,10 @@ struct compose {
 
 struct digest {
     const struct replica_read *read;
-    int64_t length;      /* bytes covered */
-    struct md5 *md5;     /* or */
+    int64_t length;  /* bytes covered */
+    struct md5 *md5; /* or */
     struct compose *compose;
-    uint8_t *crcs;       /* CRCS_STEP of them */
+    uint8_t *crcs; /* CRCS_STEP of them */
 };
 
 static void compose_flush(struct compose *c)
@@ -38,7 +38,8 @@ static void compose_add(struct compose *c, uint32_t crc, int64_t length)
     if (c->stripe && c->in_stripe == c->stripe) compose_flush(c);
 }
 
-/* A block asked for up to the inside of a chunk: that chunk's CRC is computed from the data, which is checked first. */
+/* A block asked for up to the inside of a chunk: that chunk's CRC is computed from the data, which
+ * is checked first. */
 static int partial_crc(const struct digest *d, uint32_t *crc, struct err *err)
 {
     const struct block_file *file = &d->read->file;
@@ -106,7 +107,8 @@ static int answer(struct xfer_context *ctx, const struct digest *d, ProtobufCBin
     return rc;
 }
 
-static int md5_crc(struct xfer_context *ctx, struct digest *d, Pb__BlockChecksumOptions *options, struct err *err)
+static int md5_crc(struct xfer_context *ctx, struct digest *d, Pb__BlockChecksumOptions *options,
+                   struct err *err)
 {
     uint8_t digest[MD5_SIZE];
 
@@ -114,24 +116,30 @@ static int md5_crc(struct xfer_context *ctx, struct digest *d, Pb__BlockChecksum
     int rc = digest_run(d, err);
     md5_finish(d->md5, digest);
     md5_free(d->md5);
-    return rc ? rc : answer(ctx, d, (ProtobufCBinaryData){.len = sizeof digest, .data = digest}, options, err);
+    return rc ? rc
+              : answer(ctx, d, (ProtobufCBinaryData){.len = sizeof digest, .data = digest}, options,
+                       err);
 }
 
-static int composite_crc(struct xfer_context *ctx, struct digest *d, Pb__BlockChecksumOptions *options,
-                         struct err *err)
+static int composite_crc(struct xfer_context *ctx, struct digest *d,
+                         Pb__BlockChecksumOptions *options, struct err *err)
 {
     const struct checksum *file = &d->read->file.sum;
     struct compose c = {.bpc = file->bytes_per_checksum, .stripe = (int64_t)options->stripelength};
 
     if (!checksum_size(file)) return err_set(err, ERR_IO, "the block has no checksums to compose");
     if (c.stripe < 0 || c.stripe % c.bpc || (c.stripe && d->length / c.stripe > STRIPES_MAX))
-        return err_set(err, ERR_ARGUMENT, "stripe length %" PRId64 " does not fit chunks of %" PRId64, c.stripe, c.bpc);
+        return err_set(err, ERR_ARGUMENT,
+                       "stripe length %" PRId64 " does not fit chunks of %" PRId64, c.stripe,
+                       c.bpc);
     c.polynomial = file->type == CHECKSUM_CRC32 ? CRC_POLY_CRC32 : CRC_POLY_CRC32C;
     c.chunk_factor = crc_monomial((uint64_t)c.bpc, c.polynomial);
     d->compose = &c;
     int rc = digest_run(d, err);
     if (!rc && (c.in_stripe || !c.stripe)) compose_flush(&c);
-    if (!rc) rc = answer(ctx, d, (ProtobufCBinaryData){.len = c.out.length, .data = c.out.data}, options, err);
+    if (!rc)
+        rc = answer(ctx, d, (ProtobufCBinaryData){.len = c.out.length, .data = c.out.data}, options,
+                    err);
     buf_release(&c.out);
     return rc;
 }
@@ -149,7 +157,8 @@ void block_checksum_op(struct xfer_context *ctx, const Pb__OpBlockChecksum *op)
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
     int rc = pool ? dataset_open_read(pool, &block, 0, 0, &read, &err) : err.code;
     if (!rc) {
-        struct digest digest = {.read = &read, .length = read.length, .crcs = mem_alloc(CRCS_STEP * 4)};
+        struct digest digest = {
+            .read = &read, .length = read.length, .crcs = mem_alloc(CRCS_STEP * 4)};
         if (named->has_numbytes) digest.length = MIN(block.length, read.length);
         rc = options.blockchecksumtype == PB__BLOCK_CHECKSUM_TYPE__COMPOSITE_CRC
                  ? composite_crc(ctx, &digest, &options, &err)

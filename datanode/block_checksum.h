@@ -1,5 +1,5 @@
-/* BLOCK_CHECKSUM: MD5 of a block's CRCs, or the block's CRC composed of its chunks'. Answers Hadoop's
- * BlockChecksumHelper. */
+/* BLOCK_CHECKSUM: MD5 of a block's CRCs, or the block's CRC composed of its chunks'. Answers
+ * Hadoop's BlockChecksumHelper. */
 #ifndef DATANODE_BLOCK_CHECKSUM_H
 #define DATANODE_BLOCK_CHECKSUM_H
 

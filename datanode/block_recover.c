@@ -39,8 +39,8 @@ static int best_state(const struct recover_answer *answers, size_t count, enum r
     return 0;
 }
 
-int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_gs, int64_t new_length,
-                   struct recover_choice *choice, struct err *err)
+int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_gs,
+                   int64_t new_length, struct recover_choice *choice, struct err *err)
 {
     enum replica_state best;
     int64_t finalized, shortest = INT64_MAX;
@@ -54,7 +54,8 @@ int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_
     *choice = (struct recover_choice){.members = answers, .discard = !candidates};
     if (!candidates) return 0;
     if (!usable)
-        return err_set(err, ERR_IO, "Found %zu replica(s) but none is in RWR or better state.", candidates);
+        return err_set(err, ERR_IO, "Found %zu replica(s) but none is in RWR or better state.",
+                       candidates);
     int rc = best_state(answers, usable, &best, &finalized, err);
     if (rc) return rc;
     for (size_t i = 0; i < usable; i++) {
@@ -66,7 +67,9 @@ int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_
         answers[members++] = answers[i];
     }
     choice->count = members;
-    choice->length = new_length >= 0 ? new_length : best == REPLICA_FINALIZED ? finalized : shortest;
+    choice->length = new_length >= 0             ? new_length
+                     : best == REPLICA_FINALIZED ? finalized
+                                                 : shortest;
     return 0;
 }
 
@@ -81,7 +84,8 @@ static struct rpc_client *client_of(struct recovery *r, size_t node)
 {
     const Pb__DatanodeID *id = r->order->block->locs[node]->id;
     char *user = user_current();
-    struct rpc_client_options options = {.host = r->dn->settings.use_hostname ? id->hostname : id->ipaddr,
+    struct rpc_client_options options = {.host = r->dn->settings.use_hostname ? id->hostname
+                                                                              : id->ipaddr,
                                          .port = (uint16_t)id->ipcport,
                                          .protocol = INTER_DATANODE_PROTOCOL,
                                          .user = user,
@@ -93,14 +97,16 @@ static struct rpc_client *client_of(struct recovery *r, size_t node)
     return r->clients[node];
 }
 
-static int ask_other(struct recovery *r, size_t node, bool *found, struct recovery_info *info, struct err *err)
+static int ask_other(struct recovery *r, size_t node, bool *found, struct recovery_info *info,
+                     struct err *err)
 {
     Pb__InitReplicaRecoveryRequest request = PB__INIT_REPLICA_RECOVERY_REQUEST__INIT;
     ProtobufCMessage *message;
 
     request.block = (Pb__RecoveringBlock *)(uintptr_t)r->order;
-    int rc = rpc_client_call(client_of(r, node), "initReplicaRecovery", &request.base,
-                             &pb__init_replica_recovery_response__descriptor, &r->arena, &message, err);
+    int rc =
+        rpc_client_call(client_of(r, node), "initReplicaRecovery", &request.base,
+                        &pb__init_replica_recovery_response__descriptor, &r->arena, &message, err);
     if (rc) return rc;
     const Pb__InitReplicaRecoveryResponse *answer = (Pb__InitReplicaRecoveryResponse *)message;
     *found = answer->replicafound && answer->block;
@@ -111,35 +117,39 @@ static int ask_other(struct recovery *r, size_t node, bool *found, struct recove
     return 0;
 }
 
-static int ask(struct recovery *r, size_t node, bool *found, struct recovery_info *info, struct err *err)
+static int ask(struct recovery *r, size_t node, bool *found, struct recovery_info *info,
+               struct err *err)
 {
     if (is_self(r, r->order->block->locs[node]->id))
         return dataset_init_recovery(r->pool, &r->block, r->order->newgenstamp, found, info, err);
     return ask_other(r, node, found, info, err);
 }
 
-static int update_self(struct recovery *r, const struct recover_answer *member, int64_t new_id, int64_t length,
-                       size_t node, struct err *err)
+static int update_self(struct recovery *r, const struct recover_answer *member, int64_t new_id,
+                       int64_t length, size_t node, struct err *err)
 {
     struct block_name old = {.id = r->block.id, .gs = r->block.gs, .length = member->length};
     struct volume *volume;
 
-    int rc = dataset_update_recovery(r->pool, &old, r->order->newgenstamp, new_id, length, &volume, err);
+    int rc =
+        dataset_update_recovery(r->pool, &old, r->order->newgenstamp, new_id, length, &volume, err);
     if (rc) return rc;
     r->storages[node] = volume->uuid;
-    nn_report_received(r->pool->report, volume, new_id ? new_id : old.id, r->order->newgenstamp, length, NULL, 0);
+    nn_report_received(r->pool->report, volume, new_id ? new_id : old.id, r->order->newgenstamp,
+                       length, NULL, 0);
     return 0;
 }
 
-static int update(struct recovery *r, const struct recover_answer *member, int64_t new_id, int64_t length,
-                  struct err *err)
+static int update(struct recovery *r, const struct recover_answer *member, int64_t new_id,
+                  int64_t length, struct err *err)
 {
     Pb__UpdateReplicaUnderRecoveryRequest request = PB__UPDATE_REPLICA_UNDER_RECOVERY_REQUEST__INIT;
     Pb__ExtendedBlock block = *r->order->block->b;
     ProtobufCMessage *message;
     size_t node = member->node;
 
-    if (is_self(r, r->order->block->locs[node]->id)) return update_self(r, member, new_id, length, node, err);
+    if (is_self(r, r->order->block->locs[node]->id))
+        return update_self(r, member, new_id, length, node, err);
     block.has_numbytes = 1;
     block.numbytes = (uint64_t)member->length;
     block.generationstamp = member->gs;
@@ -149,17 +159,19 @@ static int update(struct recovery *r, const struct recover_answer *member, int64
     request.has_newblockid = 1;
     request.newblockid = (uint64_t)(new_id ? new_id : r->block.id);
     int rc = rpc_client_call(client_of(r, node), "updateReplicaUnderRecovery", &request.base,
-                             &pb__update_replica_under_recovery_response__descriptor, &r->arena, &message, err);
+                             &pb__update_replica_under_recovery_response__descriptor, &r->arena,
+                             &message, err);
     if (rc) return rc;
-    const Pb__UpdateReplicaUnderRecoveryResponse *answer = (Pb__UpdateReplicaUnderRecoveryResponse *)message;
-    r->storages[node] = answer->storageuuid ? answer->storageuuid : (char *)(uintptr_t)"";
+    const Pb__UpdateReplicaUnderRecoveryResponse *answer =
+        (Pb__UpdateReplicaUnderRecoveryResponse *)message;
+    r->storages[node] = answer->storageuuid ? answer->storageuuid : (char *)(uintptr_t) "";
     return 0;
 }
 
 /* ---- the steps ---- */
 
-static int ask_all(struct recovery *r, struct recover_answer *answers, size_t *count, size_t *errors,
-                   struct err *err)
+static int ask_all(struct recovery *r, struct recover_answer *answers, size_t *count,
+                   size_t *errors, struct err *err)
 {
     *count = *errors = 0;
     for (size_t node = 0; node < r->nodes; node++) {
@@ -169,8 +181,8 @@ static int ask_all(struct recovery *r, struct recover_answer *answers, size_t *c
         int rc = ask(r, node, &found, &info, err);
         if (rc == ERR_RECOVERY_IN_PROGRESS) return rc;
         if (rc) {
-            log_warn("Failed to recover block (block=blk_%" PRId64 ", datanode=%s:%u): %s", r->block.id, id->ipaddr,
-                     id->xferport, err->text);
+            log_warn("Failed to recover block (block=blk_%" PRId64 ", datanode=%s:%u): %s",
+                     r->block.id, id->ipaddr, id->xferport, err->text);
             (*errors)++;
         } else if (found) {
             answers[(*count)++] = (struct recover_answer){
@@ -192,7 +204,8 @@ static int commit(struct recovery *r, int64_t length, bool discard, struct err *
     request.newlength = (uint64_t)length;
     request.closefile = 1;
     request.deleteblock = discard;
-    request.newtaragets = arena_alloc(&r->arena, MAX(r->nodes, (size_t)1) * sizeof *request.newtaragets);
+    request.newtaragets =
+        arena_alloc(&r->arena, MAX(r->nodes, (size_t)1) * sizeof *request.newtaragets);
     request.newtargetstorages = arena_alloc(&r->arena, MAX(r->nodes, (size_t)1) * sizeof(char *));
     for (size_t node = 0; node < r->nodes && !discard; node++) {
         if (!r->storages[node]) continue;
@@ -223,7 +236,8 @@ static int agree(struct recovery *r, const struct recover_choice *choice, struct
 
 static int run(struct recovery *r, struct err *err)
 {
-    struct recover_answer *answers = arena_alloc(&r->arena, MAX(r->nodes, (size_t)1) * sizeof *answers);
+    struct recover_answer *answers =
+        arena_alloc(&r->arena, MAX(r->nodes, (size_t)1) * sizeof *answers);
     int64_t new_length = r->order->truncateblock ? (int64_t)r->order->truncateblock->numbytes : -1;
     struct recover_choice choice;
     size_t count, errors;
@@ -231,22 +245,30 @@ static int run(struct recovery *r, struct err *err)
     int rc = ask_all(r, answers, &count, &errors, err);
     if (!rc) rc = recover_choose(answers, count, r->block.gs, new_length, &choice, err);
     if (rc) return rc;
-    if (choice.discard && errors) /* a node that is merely away may have the only bytes; the namenode asks again */
-        return err_set(err, ERR_IO, "blk_%" PRId64 ": no replica found, but %zu datanodes did not answer",
+    if (choice.discard &&
+        errors) /* a node that is merely away may have the only bytes; the namenode asks again */
+        return err_set(err, ERR_IO,
+                       "blk_%" PRId64 ": no replica found, but %zu datanodes did not answer",
                        r->block.id, errors);
-    log_info("BlockRecoveryWorker: blk_%" PRId64 "_%" PRIu64 ": %zu of %zu answers, newLength=%" PRId64 "%s",
-             r->block.id, r->block.gs, choice.count, count, choice.length, choice.discard ? ", to be deleted" : "");
+    log_info("BlockRecoveryWorker: blk_%" PRId64 "_%" PRIu64
+             ": %zu of %zu answers, newLength=%" PRId64 "%s",
+             r->block.id, r->block.gs, choice.count, count, choice.length,
+             choice.discard ? ", to be deleted" : "");
     return choice.discard ? commit(r, 0, true, err) : agree(r, &choice, err);
 }
 
 int block_recover(struct block_pool *pool, const Pb__RecoveringBlock *order, struct err *err)
 {
-    struct recovery r = {.dn = pool->service->dn, .pool = pool, .order = order, .nodes = order->block->n_locs};
+    struct recovery r = {
+        .dn = pool->service->dn, .pool = pool, .order = order, .nodes = order->block->n_locs};
 
     if (order->ecpolicy)
-        return err_set(err, ERR_UNSUPPORTED, "recovery of striped block groups is not supported by this datanode");
-    if (r.nodes > RECOVER_REPLICAS_MAX) return err_set(err, ERR_LIMIT, "recovery of %zu replicas", r.nodes);
-    r.block = (struct block_name){.id = (int64_t)order->block->b->blockid, .gs = order->block->b->generationstamp,
+        return err_set(err, ERR_UNSUPPORTED,
+                       "recovery of striped block groups is not supported by this datanode");
+    if (r.nodes > RECOVER_REPLICAS_MAX)
+        return err_set(err, ERR_LIMIT, "recovery of %zu replicas", r.nodes);
+    r.block = (struct block_name){.id = (int64_t)order->block->b->blockid,
+                                  .gs = order->block->b->generationstamp,
                                   .length = (int64_t)order->block->b->numbytes};
     r.clients = NEW_ARRAY(struct rpc_client *, MAX(r.nodes, (size_t)1));
     r.storages = NEW_ARRAY(char *, MAX(r.nodes, (size_t)1));

@@ -1,6 +1,7 @@
 /*
- * Block recovery, the primary's side: asks all replicas what they have, chooses a length, makes them agree, tells the
- * namenode. Answers Hadoop's BlockRecoveryWorker. The participants' side is dataset_recover.c, by ipc_ops.h.
+ * Block recovery, the primary's side: asks all replicas what they have, chooses a length, makes
+ * them agree, tells the namenode. Answers Hadoop's BlockRecoveryWorker. The participants' side is
+ * dataset_recover.c, by ipc_ops.h.
  */
 #ifndef DATANODE_BLOCK_RECOVER_H
 #define DATANODE_BLOCK_RECOVER_H
@@ -13,7 +14,8 @@
 enum { RECOVER_REPLICAS_MAX = 512 };
 
 /* One block, on the caller's thread, which may wait long. */
-int block_recover(struct block_pool *pool, const Pb__RecoveringBlock *order, struct err *err) MUST_CHECK;
+int block_recover(struct block_pool *pool, const Pb__RecoveringBlock *order,
+                  struct err *err) MUST_CHECK;
 
 /* What one replica answered, and the choice among answers. Pure, for tests. */
 struct recover_answer {
@@ -28,8 +30,9 @@ struct recover_choice {
     size_t count;
     struct recover_answer *members; /* who takes part; within the answers given */
 };
-/* `answers` is reordered. new_length >= 0: a truncation to it. ERR_IO when finalized ones disagree. */
-int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_gs, int64_t new_length,
-                   struct recover_choice *choice, struct err *err) MUST_CHECK;
+/* `answers` is reordered. new_length >= 0: a truncation to it. ERR_IO when finalized ones disagree.
+ */
+int recover_choose(struct recover_answer *answers, size_t count, uint64_t block_gs,
+                   int64_t new_length, struct recover_choice *choice, struct err *err) MUST_CHECK;
 
 #endif

@@ -14,14 +14,20 @@ enum { PROGRESS_MS = 10000 };
 
 static struct throttle balance = {.lock = PTHREAD_MUTEX_INITIALIZER, .bytes_per_s = 100 << 20};
 
-void copy_block_set_bandwidth(int64_t bytes_per_s) { throttle_set(&balance, bytes_per_s); }
+void copy_block_set_bandwidth(int64_t bytes_per_s)
+{
+    throttle_set(&balance, bytes_per_s);
+}
 
-static int connect_to(struct datanode *dn, const Pb__DatanodeID *id, size_t hops, int *fd, struct err *err)
+static int connect_to(struct datanode *dn, const Pb__DatanodeID *id, size_t hops, int *fd,
+                      struct err *err)
 {
     struct net_addr addr = {.port = (uint16_t)id->xferport};
-    int timeout_ms = dn->settings.socket_timeout_ms + XFER_MIRROR_READ_EXTRA_MS * (int)MIN(hops, (size_t)512);
+    int timeout_ms =
+        dn->settings.socket_timeout_ms + XFER_MIRROR_READ_EXTRA_MS * (int)MIN(hops, (size_t)512);
 
-    snprintf(addr.host, sizeof addr.host, "%s", dn->settings.use_hostname ? id->hostname : id->ipaddr);
+    snprintf(addr.host, sizeof addr.host, "%s",
+             dn->settings.use_hostname ? id->hostname : id->ipaddr);
     *fd = -1;
     int rc = net_connect(&addr, deadline_in(timeout_ms), fd, err);
     if (rc) *fd = -1;
@@ -30,8 +36,8 @@ static int connect_to(struct datanode *dn, const Pb__DatanodeID *id, size_t hops
 
 /* ---- pushing ---- */
 
-static void fill_header(Pb__BaseHeader *base, Pb__ExtendedBlock *block, Pb__Token *token, const struct block_pool *pool,
-                        const struct block_name *name)
+static void fill_header(Pb__BaseHeader *base, Pb__ExtendedBlock *block, Pb__Token *token,
+                        const struct block_pool *pool, const struct block_name *name)
 {
     static char nothing[] = "";
 
@@ -48,11 +54,13 @@ static void fill_header(Pb__BaseHeader *base, Pb__ExtendedBlock *block, Pb__Toke
     base->token = token;
 }
 
-static Pb__OpWriteBlock__BlockConstructionStage stage_of(const struct replica_read *read, const char *client)
+static Pb__OpWriteBlock__BlockConstructionStage stage_of(const struct replica_read *read,
+                                                         const char *client)
 {
     if (!*client) return PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__PIPELINE_SETUP_CREATE;
-    return read->state == REPLICA_FINALIZED ? PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_FINALIZED
-                                            : PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_RBW;
+    return read->state == REPLICA_FINALIZED
+               ? PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_FINALIZED
+               : PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_RBW;
 }
 
 static void request_put(struct buf *out, struct datanode *dn, const struct block_pool *pool,
@@ -96,8 +104,8 @@ static void request_put(struct buf *out, struct datanode *dn, const struct block
 }
 
 static int push(struct datanode *dn, struct block_pool *pool, const struct block_name *block,
-                const struct copy_targets *targets, const char *client, const struct replica_read *read, int fd,
-                struct err *err)
+                const struct copy_targets *targets, const char *client,
+                const struct replica_read *read, int fd, struct err *err)
 {
     struct block_name name = {.id = block->id, .gs = read->gs, .length = read->length};
     struct buf request = {0};
@@ -105,7 +113,9 @@ static int push(struct datanode *dn, struct block_pool *pool, const struct block
     int timeout_ms = dn->settings.write_timeout_ms;
 
     if (*client && block->length > read->length)
-        return err_set(err, ERR_IO, "blk_%" PRId64 " has %" PRId64 " readable bytes, %" PRId64 " are to be transferred",
+        return err_set(err, ERR_IO,
+                       "blk_%" PRId64 " has %" PRId64 " readable bytes, %" PRId64
+                       " are to be transferred",
                        block->id, read->length, block->length);
     int rc = send_range_init(&range, read, &name, 0, read->length, true, err);
     if (rc) return rc;
@@ -124,7 +134,8 @@ static int push(struct datanode *dn, struct block_pool *pool, const struct block
     return rc;
 }
 
-/* A replication has no answer, so the end of the stream is waited for: a reset would drop what is still under way. */
+/* A replication has no answer, so the end of the stream is waited for: a reset would drop what is
+ * still under way. */
 static void wait_for_close(int fd, int timeout_ms)
 {
     char byte;
@@ -157,7 +168,9 @@ int copy_block_push(struct datanode *dn, struct block_pool *pool, const struct b
 void transfer_block_op(struct xfer_context *ctx, const Pb__OpTransferBlock *op)
 {
     const Pb__ExtendedBlock *named = op->header->baseheader->block;
-    struct copy_targets targets = {.count = op->n_targets, .nodes = op->targets, .types = op->targetstoragetypes,
+    struct copy_targets targets = {.count = op->n_targets,
+                                   .nodes = op->targets,
+                                   .types = op->targetstoragetypes,
                                    .type_count = MIN(op->n_targetstoragetypes, op->n_targets),
                                    .storage_ids = op->targetstorageids,
                                    .storage_id_count = MIN(op->n_targetstorageids, op->n_targets)};
@@ -166,7 +179,8 @@ void transfer_block_op(struct xfer_context *ctx, const Pb__OpTransferBlock *op)
 
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
     int rc = pool ? 0 : err.code;
-    if (!rc && !*op->header->clientname) rc = err_set(&err, ERR_ARGUMENT, "a transfer needs a client's name");
+    if (!rc && !*op->header->clientname)
+        rc = err_set(&err, ERR_ARGUMENT, "a transfer needs a client's name");
     if (!rc) rc = copy_block_push(ctx->dn, pool, &block, &targets, op->header->clientname, &err);
     if (rc)
         xfer_fail(ctx, "transferBlock", named, &err);
@@ -184,11 +198,16 @@ static bool begin_move(struct datanode *dn)
     return false;
 }
 
-static void end_move(struct datanode *dn) { atomic_fetch_sub(&dn->moves_running, 1); }
-
-static int quota_exceeded(const struct xfer_context *ctx, const struct block_name *block, struct err *err)
+static void end_move(struct datanode *dn)
 {
-    return err_set(err, ERR_BUSY, "Not able to copy block %" PRId64 " to %s because threads quota=%d is exceeded.",
+    atomic_fetch_sub(&dn->moves_running, 1);
+}
+
+static int quota_exceeded(const struct xfer_context *ctx, const struct block_name *block,
+                          struct err *err)
+{
+    return err_set(err, ERR_BUSY,
+                   "Not able to copy block %" PRId64 " to %s because threads quota=%d is exceeded.",
                    block->id, ctx->peer, ctx->dn->settings.moves_max);
 }
 
@@ -206,10 +225,11 @@ static void answer_with_sum(struct buf *out, const struct send_range *range)
     xfer_response_put(out, &response);
 }
 
-static int send_copy(struct xfer_context *ctx, struct block_pool *pool, const struct block_name *block, bool *started,
-                     struct err *err)
+static int send_copy(struct xfer_context *ctx, struct block_pool *pool,
+                     const struct block_name *block, bool *started, struct err *err)
 {
-    static const char released[] = {0, 'd'}; /* Java writes a char: our turn of the quota has ended */
+    static const char released[] = {0,
+                                    'd'}; /* Java writes a char: our turn of the quota has ended */
     struct replica_read read = {.file = BLOCK_FILE_INIT};
     struct send_range range;
     struct buf answer = {0};
@@ -219,9 +239,12 @@ static int send_copy(struct xfer_context *ctx, struct block_pool *pool, const st
     if (!rc) {
         *started = true;
         answer_with_sum(&answer, &range);
-        rc = send_block_data(&read, &range, ctx->fd, &answer, ctx->dn->settings.write_timeout_ms, &balance, err);
+        rc = send_block_data(&read, &range, ctx->fd, &answer, ctx->dn->settings.write_timeout_ms,
+                             &balance, err);
     }
-    if (!rc) rc = xfer_write(ctx->fd, released, sizeof released, 0, ctx->dn->settings.write_timeout_ms, err);
+    if (!rc)
+        rc = xfer_write(ctx->fd, released, sizeof released, 0, ctx->dn->settings.write_timeout_ms,
+                        err);
     buf_release(&answer);
     replica_read_close(&read);
     return rc;
@@ -248,7 +271,8 @@ void copy_block_op(struct xfer_context *ctx, const Pb__OpCopyBlock *op)
 
 /* The source's answer tells the checksums; then packets come as in a write. */
 static int fetch(struct xfer_context *ctx, struct block_pool *pool, const struct block_name *block,
-                 const Pb__OpReplaceBlock *op, int fd, struct volume **volume, int64_t *length, struct err *err)
+                 const Pb__OpReplaceBlock *op, int fd, struct volume **volume, int64_t *length,
+                 struct err *err)
 {
     Pb__OpCopyBlock copy = PB__OP_COPY_BLOCK__INIT;
     struct replica_write write = {.file = BLOCK_FILE_INIT};
@@ -260,11 +284,13 @@ static int fetch(struct xfer_context *ctx, struct block_pool *pool, const struct
     copy.header = op->header;
     xfer_op_put(&request, XFER_COPY_BLOCK, &copy.base);
     xfer_in_init(in, fd, ctx->dn->settings.socket_timeout_ms);
-    int rc = xfer_write(fd, request.data, request.length, 0, ctx->dn->settings.write_timeout_ms, err);
+    int rc =
+        xfer_write(fd, request.data, request.length, 0, ctx->dn->settings.write_timeout_ms, err);
     buf_release(&request);
     if (!rc) rc = xfer_response_read(in, &ctx->arena, &response, err);
     if (!rc) rc = xfer_response_check(response, err);
-    if (!rc && !response->readopchecksuminfo) rc = err_set(err, ERR_BAD_MESSAGE, "answer without checksum");
+    if (!rc && !response->readopchecksuminfo)
+        rc = err_set(err, ERR_BAD_MESSAGE, "answer without checksum");
     if (!rc)
         rc = checksum_init(&wish.sum, (int)response->readopchecksuminfo->checksum->type,
                            (int32_t)response->readopchecksuminfo->checksum->bytesperchecksum, err);
@@ -274,15 +300,16 @@ static int fetch(struct xfer_context *ctx, struct block_pool *pool, const struct
     return recv_block_copy(ctx, in, &write, &wish.sum, &balance, length, err);
 }
 
-static int replace(struct xfer_context *ctx, struct block_pool *pool, const struct block_name *block,
-                   const Pb__OpReplaceBlock *op, struct err *err)
+static int replace(struct xfer_context *ctx, struct block_pool *pool,
+                   const struct block_name *block, const Pb__OpReplaceBlock *op, struct err *err)
 {
     struct volume *volume;
     int64_t length;
     int fd;
 
     if (str_eq(op->source->id->datanodeuuid, ctx->dn->uuid))
-        return err_set(err, ERR_UNSUPPORTED, "moving a block between storages of one datanode is not supported");
+        return err_set(err, ERR_UNSUPPORTED,
+                       "moving a block between storages of one datanode is not supported");
     int rc = connect_to(ctx->dn, op->source->id, 1, &fd, err);
     if (rc) return rc;
     /* The balancer wants to see life; one sign now is enough for copies within its timeout. */
@@ -290,7 +317,8 @@ static int replace(struct xfer_context *ctx, struct block_pool *pool, const stru
     if (!rc) rc = fetch(ctx, pool, block, op, fd, &volume, &length, err);
     close(fd);
     if (rc) return rc;
-    nn_report_received(pool->report, volume, block->id, block->gs, length, op->delhint, RECEIVED_WAIT_MS);
+    nn_report_received(pool->report, volume, block->id, block->gs, length, op->delhint,
+                       RECEIVED_WAIT_MS);
     log_info("Moved blk_%" PRId64 " from %s:%u, delHint=%s", block->id, op->source->id->ipaddr,
              op->source->id->xferport, op->delhint);
     return 0;

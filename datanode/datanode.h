@@ -1,12 +1,12 @@
 /*
- * The datanode: owns and wires its parts. Made and freed by main, from one thread; the parts say which of their
- * functions others may call.
+ * The datanode: owns and wires its parts. Made and freed by main, from one thread; the parts say
+ * which of their functions others may call.
  *
  *   loop thread     accepts data connections, rests idle ones, signals           xceiver.h
- *   op threads      one per running transfer                                      recv_block.h, send_block.h, …
- *   rpc threads     ClientDatanodeProtocol, InterDatanodeProtocol                 ipc_ops.h
- *   link threads    two per namenode: heartbeats and full reports; changes        nn_link.h
- *   syncer          closed blocks to the disk                                     syncer.h
+ *   op threads      one per running transfer                                      recv_block.h,
+ * send_block.h, … rpc threads     ClientDatanodeProtocol, InterDatanodeProtocol ipc_ops.h link
+ * threads    two per namenode: heartbeats and full reports; changes        nn_link.h syncer closed
+ * blocks to the disk                                     syncer.h
  */
 #ifndef DATANODE_DATANODE_H
 #define DATANODE_DATANODE_H
@@ -27,17 +27,17 @@ enum { DN_SERVICES_MAX = DATASET_POOLS_MAX };
 
 /* What the parts read of the configuration. Constant after start. */
 struct dn_settings {
-    int socket_timeout_ms;   /* dfs.client.socket-timeout */
-    int write_timeout_ms;    /* dfs.datanode.socket.write.timeout */
-    int keepalive_ms;        /* dfs.datanode.socket.reuse.keepalive */
-    int transfer_threads;    /* dfs.datanode.max.transfer.threads */
-    int64_t heartbeat_ms;    /* dfs.heartbeat.interval */
-    int64_t report_ms;       /* dfs.blockreport.intervalMsec */
-    int64_t report_split;    /* dfs.blockreport.split.threshold */
-    bool sync_on_close;      /* dfs.datanode.synconclose */
-    bool use_hostname;       /* dfs.datanode.use.datanode.hostname: reach other datanodes by name */
-    int moves_max;           /* dfs.datanode.balance.max.concurrent.moves */
-    int volumes_tolerated;   /* dfs.datanode.failed.volumes.tolerated */
+    int socket_timeout_ms; /* dfs.client.socket-timeout */
+    int write_timeout_ms;  /* dfs.datanode.socket.write.timeout */
+    int keepalive_ms;      /* dfs.datanode.socket.reuse.keepalive */
+    int transfer_threads;  /* dfs.datanode.max.transfer.threads */
+    int64_t heartbeat_ms;  /* dfs.heartbeat.interval */
+    int64_t report_ms;     /* dfs.blockreport.intervalMsec */
+    int64_t report_split;  /* dfs.blockreport.split.threshold */
+    bool sync_on_close;    /* dfs.datanode.synconclose */
+    bool use_hostname;     /* dfs.datanode.use.datanode.hostname: reach other datanodes by name */
+    int moves_max;         /* dfs.datanode.balance.max.concurrent.moves */
+    int volumes_tolerated; /* dfs.datanode.failed.volumes.tolerated */
 };
 
 struct datanode {
@@ -48,8 +48,9 @@ struct datanode {
     struct xceiver *xceiver;
     struct rpc_server *rpc;
     struct http_server *http;
-    struct worker_pool *calls;     /* runs RPC calls, commands, recoveries */
-    struct worker_pool *transfers; /* copies that the namenode ordered */
+    struct worker_pool *calls;      /* runs RPC calls, commands, recoveries */
+    struct worker_pool *transfers;  /* copies that the namenode ordered */
+    struct worker_pool *recoveries; /* of blocks, as the primary */
     struct rpc_identity identity;
 
     char host[NET_HOST_MAX]; /* name that we register with */
@@ -57,11 +58,11 @@ struct datanode {
     uint16_t xfer_port, ipc_port, http_port;
     int64_t start_ms; /* wall clock */
 
-    pthread_mutex_t lock;          /* guards the next ones */
-    char uuid[DN_UUID_MAX];        /* "" until the first namespace is known */
+    pthread_mutex_t lock;   /* guards the next ones */
+    char uuid[DN_UUID_MAX]; /* "" until the first namespace is known */
     struct nn_service *services[DN_SERVICES_MAX];
     size_t service_count;
-    bool disk_failed[REPLICA_VOLUMES_MAX / 8];
+    bool disk_failed[REPLICA_VOLUMES_MAX]; /* or being checked */
 
     atomic_int transfers_running; /* xmitsInProgress */
     atomic_int moves_running;

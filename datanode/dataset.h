@@ -30,7 +30,7 @@ struct block_pool {
     struct pool_use {
         _Atomic int64_t used;
         _Atomic int64_t blocks;
-    } * use;                  /* by volume */
+    } * use;                    /* by volume */
     struct nn_report *report;   /* who tells the namenodes of changes; NULL in tests */
     struct nn_service *service; /* whose pool it is; NULL in tests */
 };

@@ -4,7 +4,10 @@
 
 enum { RECORD_MAX = 4 * 10 };
 
-static uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); }
+static uint64_t zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+}
 
 void report_storage_add(struct report_storage *storage, int64_t id, int64_t length, uint64_t gs,
                         enum replica_state state)
@@ -41,9 +44,11 @@ static void add_replica(struct report_storage *storages, const struct replica *r
     }
     struct replica_open *open = replica->open;
     pthread_mutex_lock(&open->lock);
-    /* Changed since the copy: its change is reported on its own. One under deletion is as good as gone. */
+    /* Changed since the copy: its change is reported on its own. One under deletion is as good as
+     * gone. */
     if (!open->gone && open->state != REPLICA_TEMPORARY && open->recovery_id != UINT64_MAX)
-        report_storage_add(storage, open->id, open->on_disk, open->gs, (enum replica_state)open->state);
+        report_storage_add(storage, open->id, open->on_disk, open->gs,
+                           (enum replica_state)open->state);
     pthread_mutex_unlock(&open->lock);
 }
 
@@ -62,7 +67,8 @@ uint64_t full_report_collect(struct block_pool *pool, struct report_storage *sto
 }
 
 Pb__StorageBlockReport *full_report_message(const struct volume *volume,
-                                            const struct report_storage *storage, struct arena *arena)
+                                            const struct report_storage *storage,
+                                            struct arena *arena)
 {
     Pb__StorageBlockReport *report = ARENA_NEW(arena, Pb__StorageBlockReport);
     Pb__DatanodeStorage *place = ARENA_NEW(arena, Pb__DatanodeStorage);

@@ -10,7 +10,8 @@
 
 #define CLIENT_DATANODE_PROTOCOL "org.apache.hadoop.hdfs.protocol.ClientDatanodeProtocol"
 
-static void reply(struct rpc_call *call, int rc, const ProtobufCMessage *response, const struct err *err)
+static void reply(struct rpc_call *call, int rc, const ProtobufCMessage *response,
+                  const struct err *err)
 {
     if (rc)
         rpc_call_fail(call, err);
@@ -18,12 +19,13 @@ static void reply(struct rpc_call *call, int rc, const ProtobufCMessage *respons
         rpc_call_reply(call, response);
 }
 
-static struct block_pool *pool_of(struct datanode *dn, const Pb__ExtendedBlock *block, struct block_name *name,
-                                  struct err *err)
+static struct block_pool *pool_of(struct datanode *dn, const Pb__ExtendedBlock *block,
+                                  struct block_name *name, struct err *err)
 {
     struct block_pool *pool = dataset_pool(dn->dataset, block->poolid);
 
-    *name = (struct block_name){.id = (int64_t)block->blockid, .gs = block->generationstamp,
+    *name = (struct block_name){.id = (int64_t)block->blockid,
+                                .gs = block->generationstamp,
                                 .length = (int64_t)block->numbytes};
     if (!pool) err_set(err, ERR_IO, "Cannot find block pool %s on this datanode", block->poolid);
     return pool;
@@ -38,15 +40,18 @@ static int check_admin(const struct rpc_call *call, struct err *err)
     mem_free(self);
     mem_free(named);
     if (good) return 0;
-    return err_set(err, ERR_ACCESS, "Access denied for user %s. Superuser privilege is required", call->user->name);
+    return err_set(err, ERR_ACCESS, "Access denied for user %s. Superuser privilege is required",
+                   call->user->name);
 }
 
 /* ---- ClientDatanodeProtocol ---- */
 
-static void get_visible_length(void *context, struct rpc_call *call, const ProtobufCMessage *request)
+static void get_visible_length(void *context, struct rpc_call *call,
+                               const ProtobufCMessage *request)
 {
     Pb__GetReplicaVisibleLengthResponse response = PB__GET_REPLICA_VISIBLE_LENGTH_RESPONSE__INIT;
-    const Pb__GetReplicaVisibleLengthRequest *r = (const Pb__GetReplicaVisibleLengthRequest *)request;
+    const Pb__GetReplicaVisibleLengthRequest *r =
+        (const Pb__GetReplicaVisibleLengthRequest *)request;
     struct err err = ERR_INIT;
     struct block_name name;
     int64_t length = 0;
@@ -62,7 +67,8 @@ static void get_info(void *context, struct rpc_call *call, const ProtobufCMessag
     Pb__GetDatanodeInfoResponse response = PB__GET_DATANODE_INFO_RESPONSE__INIT;
     Pb__DatanodeLocalInfo info = PB__DATANODE_LOCAL_INFO__INIT;
     const struct datanode *dn = context;
-    char software[] = DN_SOFTWARE_VERSION, config[] = "core-" DN_SOFTWARE_VERSION ",hdfs-" DN_SOFTWARE_VERSION;
+    char software[] = DN_SOFTWARE_VERSION,
+         config[] = "core-" DN_SOFTWARE_VERSION ",hdfs-" DN_SOFTWARE_VERSION;
 
     info.softwareversion = software;
     info.configversion = config;
@@ -89,15 +95,18 @@ static Pb__DatanodeVolumeInfo *volume_info(const struct volume *volume, struct a
     return info;
 }
 
-static void get_volumes(void *context, struct rpc_call *call, const ProtobufCMessage *request UNUSED)
+static void get_volumes(void *context, struct rpc_call *call,
+                        const ProtobufCMessage *request UNUSED)
 {
     Pb__GetVolumeReportResponse response = PB__GET_VOLUME_REPORT_RESPONSE__INIT;
     const struct dataset *dataset = ((struct datanode *)context)->dataset;
 
-    response.volumeinfo = arena_alloc(&call->arena, dataset->volume_count * sizeof *response.volumeinfo);
+    response.volumeinfo =
+        arena_alloc(&call->arena, dataset->volume_count * sizeof *response.volumeinfo);
     for (size_t i = 0; i < dataset->volume_count; i++)
         if (!atomic_load(&dataset->volumes[i]->failed))
-            response.volumeinfo[response.n_volumeinfo++] = volume_info(dataset->volumes[i], &call->arena);
+            response.volumeinfo[response.n_volumeinfo++] =
+                volume_info(dataset->volumes[i], &call->arena);
     rpc_call_reply(call, &response.base);
 }
 
@@ -109,7 +118,8 @@ static void trigger_report(void *context, struct rpc_call *call, const ProtobufC
 
     int rc = check_admin(call, &err);
     if (!rc && !nn_trigger_report(context, r->incremental, r->nnaddress))
-        rc = err_set(&err, ERR_IO, "no namenode has the address %s", r->nnaddress ? r->nnaddress : "");
+        rc = err_set(&err, ERR_IO, "no namenode has the address %s",
+                     r->nnaddress ? r->nnaddress : "");
     reply(call, rc, &response.base, &err);
 }
 
@@ -120,13 +130,16 @@ static void shut_down(void *context, struct rpc_call *call, const ProtobufCMessa
     struct err err = ERR_INIT;
 
     int rc = check_admin(call, &err);
-    if (!rc && atomic_load(&dn->stopping)) rc = err_set(&err, ERR_IO, "Shutdown already in progress.");
+    if (!rc && atomic_load(&dn->stopping))
+        rc = err_set(&err, ERR_IO, "Shutdown already in progress.");
     reply(call, rc, &response.base, &err);
     if (!rc) datanode_shutdown(dn, 0);
 }
 
-/* The namenodes are those of the start; being asked to look again is no error where nothing changed. */
-static void refresh_namenodes(void *context UNUSED, struct rpc_call *call, const ProtobufCMessage *request UNUSED)
+/* The namenodes are those of the start; being asked to look again is no error where nothing
+ * changed. */
+static void refresh_namenodes(void *context UNUSED, struct rpc_call *call,
+                              const ProtobufCMessage *request UNUSED)
 {
     Pb__RefreshNamenodesResponse response = PB__REFRESH_NAMENODES_RESPONSE__INIT;
     struct err err = ERR_INIT;
@@ -136,7 +149,8 @@ static void refresh_namenodes(void *context UNUSED, struct rpc_call *call, const
     reply(call, rc, &response.base, &err);
 }
 
-static void get_bandwidth(void *context, struct rpc_call *call, const ProtobufCMessage *request UNUSED)
+static void get_bandwidth(void *context, struct rpc_call *call,
+                          const ProtobufCMessage *request UNUSED)
 {
     Pb__GetBalancerBandwidthResponse response = PB__GET_BALANCER_BANDWIDTH_RESPONSE__INIT;
     struct datanode *dn = context;
@@ -145,13 +159,16 @@ static void get_bandwidth(void *context, struct rpc_call *call, const ProtobufCM
     rpc_call_reply(call, &response.base);
 }
 
-static int delete_pool_dirs(struct dataset *dataset, const char *pool_id, bool force, struct err *err)
+static int delete_pool_dirs(struct dataset *dataset, const char *pool_id, bool force,
+                            struct err *err)
 {
     int rc = 0;
 
     if (dataset_pool(dataset, pool_id))
-        return err_set(err, ERR_IO, "The block pool is still running. First do a refreshNamenodes to shutdown the "
-                                    "block pool service");
+        return err_set(
+            err, ERR_IO,
+            "The block pool is still running. First do a refreshNamenodes to shutdown the "
+            "block pool service");
     for (size_t i = 0; i < dataset->volume_count && !rc; i++) {
         char *dir = dn_storage_pool_dir(dataset->volumes[i], pool_id);
         char *finalized = mem_printf("%s/current/finalized", dir);
@@ -173,8 +190,10 @@ static void delete_pool(void *context, struct rpc_call *call, const ProtobufCMes
 
     int rc = check_admin(call, &err);
     if (!rc) rc = namespace_info_set(&checked, r->blockpool, "any", 0, 0, &err);
-    if (!rc && !str_starts(r->blockpool, "BP-")) rc = err_set(&err, ERR_IO, "%s is no block pool", r->blockpool);
-    if (!rc) rc = delete_pool_dirs(((struct datanode *)context)->dataset, r->blockpool, r->force, &err);
+    if (!rc && !str_starts(r->blockpool, "BP-"))
+        rc = err_set(&err, ERR_IO, "%s is no block pool", r->blockpool);
+    if (!rc)
+        rc = delete_pool_dirs(((struct datanode *)context)->dataset, r->blockpool, r->force, &err);
     reply(call, rc, &response.base, &err);
 }
 
@@ -191,7 +210,8 @@ static void init_recovery(void *context, struct rpc_call *call, const ProtobufCM
     bool found = false;
 
     struct block_pool *pool = pool_of(context, order->block->b, &name, &err);
-    int rc = pool ? dataset_init_recovery(pool, &name, order->newgenstamp, &found, &info, &err) : err.code;
+    int rc = pool ? dataset_init_recovery(pool, &name, order->newgenstamp, &found, &info, &err)
+                  : err.code;
     response.replicafound = found;
     if (found) {
         block.blockid = (uint64_t)name.id;
@@ -207,28 +227,37 @@ static void init_recovery(void *context, struct rpc_call *call, const ProtobufCM
 
 static void update_recovery(void *context, struct rpc_call *call, const ProtobufCMessage *request)
 {
-    Pb__UpdateReplicaUnderRecoveryResponse response = PB__UPDATE_REPLICA_UNDER_RECOVERY_RESPONSE__INIT;
-    const Pb__UpdateReplicaUnderRecoveryRequest *r = (const Pb__UpdateReplicaUnderRecoveryRequest *)request;
+    Pb__UpdateReplicaUnderRecoveryResponse response =
+        PB__UPDATE_REPLICA_UNDER_RECOVERY_RESPONSE__INIT;
+    const Pb__UpdateReplicaUnderRecoveryRequest *r =
+        (const Pb__UpdateReplicaUnderRecoveryRequest *)request;
     int64_t new_id = r->has_newblockid ? (int64_t)r->newblockid : 0;
     struct err err = ERR_INIT;
     struct block_name name;
     struct volume *volume;
 
     struct block_pool *pool = pool_of(context, r->block, &name, &err);
-    int rc = pool ? dataset_update_recovery(pool, &name, r->recoveryid, new_id, (int64_t)r->newlength, &volume, &err)
+    int rc = pool ? dataset_update_recovery(pool, &name, r->recoveryid, new_id,
+                                            (int64_t)r->newlength, &volume, &err)
                   : err.code;
     if (!rc) {
         response.storageuuid = volume->uuid;
-        nn_report_received(pool->report, volume, new_id ? new_id : name.id, r->recoveryid, (int64_t)r->newlength,
-                           NULL, 0);
+        nn_report_received(pool->report, volume, new_id ? new_id : name.id, r->recoveryid,
+                           (int64_t)r->newlength, NULL, 0);
     }
     reply(call, rc, &response.base, &err);
 }
 
 /* ---- the table ---- */
 
-#define CLIENT_OP(name, type, fn) {CLIENT_DATANODE_PROTOCOL, name, &pb__##type##_request__descriptor, fn, 0}
-#define INTER_OP(name, type, fn) {INTER_DATANODE_PROTOCOL, name, &pb__##type##_request__descriptor, fn, 0}
+#define CLIENT_OP(name, type, fn)                                                                  \
+    {                                                                                              \
+        CLIENT_DATANODE_PROTOCOL, name, &pb__##type##_request__descriptor, fn, 0                   \
+    }
+#define INTER_OP(name, type, fn)                                                                   \
+    {                                                                                              \
+        INTER_DATANODE_PROTOCOL, name, &pb__##type##_request__descriptor, fn, 0                    \
+    }
 
 static const struct rpc_op ops[] = {
     CLIENT_OP("getReplicaVisibleLength", get_replica_visible_length, get_visible_length),
@@ -268,8 +297,12 @@ static void submit(void *context, struct rpc_call *call)
 
 int ipc_start(struct datanode *dn, uint16_t *port, struct err *err)
 {
-    struct rpc_server_options options = {.context = dn, .submit = submit, .name = "datanode", .threads = 1,
-                                         .calls_max = 1024, .connections_max = 4096};
+    struct rpc_server_options options = {.context = dn,
+                                         .submit = submit,
+                                         .name = "datanode",
+                                         .threads = 1,
+                                         .calls_max = 1024,
+                                         .connections_max = 4096};
     struct net_addr addr;
 
     dn->rpc = rpc_server_new(&options);

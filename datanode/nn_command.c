@@ -21,7 +21,8 @@ static struct job *job_new(struct block_pool *pool, const ProtobufCMessage *mess
 
     job->pool = pool;
     protobuf_c_message_pack(message, bytes);
-    job->message = protobuf_c_message_unpack(message->descriptor, arena_protobuf(&job->arena), size, bytes);
+    job->message =
+        protobuf_c_message_unpack(message->descriptor, arena_protobuf(&job->arena), size, bytes);
     assert(job->message); /* we packed it */
     mem_free(bytes);
     return job;
@@ -67,22 +68,26 @@ static void run_transfer(void *arg)
     const Pb__BlockCommand *command = (Pb__BlockCommand *)job->message;
     const Pb__Block *block = command->blocks[job->item];
     const Pb__DatanodeInfos *nodes = command->targets[job->item];
-    struct block_name name = {.id = (int64_t)block->blockid, .gs = block->genstamp, .length = (int64_t)block->numbytes};
+    struct block_name name = {
+        .id = (int64_t)block->blockid, .gs = block->genstamp, .length = (int64_t)block->numbytes};
     struct copy_targets targets = {.count = nodes->n_datanodes, .nodes = nodes->datanodes};
     struct err err = ERR_INIT;
 
     if (job->item < command->n_targetstoragetypes) {
         targets.types = command->targetstoragetypes[job->item]->storagetypes;
-        targets.type_count = MIN(command->targetstoragetypes[job->item]->n_storagetypes, targets.count);
+        targets.type_count =
+            MIN(command->targetstoragetypes[job->item]->n_storagetypes, targets.count);
     }
     if (job->item < command->n_targetstorageuuids) {
         targets.storage_ids = command->targetstorageuuids[job->item]->storageuuids;
-        targets.storage_id_count = MIN(command->targetstorageuuids[job->item]->n_storageuuids, targets.count);
+        targets.storage_id_count =
+            MIN(command->targetstorageuuids[job->item]->n_storageuuids, targets.count);
     }
     int rc = copy_block_push(job->pool->service->dn, job->pool, &name, &targets, "", &err);
     if (rc) {
         log_warn("transfer of blk_%" PRId64 ": %s", name.id, err.text);
-        if (rc == ERR_REPLICA_NOT_FOUND) nn_report_error(job->pool->service->dn, NN_ERROR_INVALID_BLOCK, err.text);
+        if (rc == ERR_REPLICA_NOT_FOUND)
+            nn_report_error(job->pool->service->dn, NN_ERROR_INVALID_BLOCK, err.text);
     } else {
         log_info("Transmitted blk_%" PRId64 " to %zu datanodes", name.id, targets.count);
     }
@@ -144,23 +149,28 @@ bool nn_command_run(struct block_pool *pool, const Pb__DatanodeCommand *command,
     }
     switch (command->cmdtype) {
     case PB__DATANODE_COMMAND__TYPE__BlockCommand:
-        if (command->blkcmd && for_us(pool, command->blkcmd->blockpoolid)) block_command(pool, command->blkcmd);
+        if (command->blkcmd && for_us(pool, command->blkcmd->blockpoolid))
+            block_command(pool, command->blkcmd);
         break;
     case PB__DATANODE_COMMAND__TYPE__BlockRecoveryCommand:
         for (size_t i = 0; command->recoverycmd && i < command->recoverycmd->n_blocks; i++)
             if (for_us(pool, command->recoverycmd->blocks[i]->block->b->poolid))
-                submit(dn->calls, run_recovery, job_new(pool, &command->recoverycmd->blocks[i]->base));
+                submit(dn->recoveries, run_recovery,
+                       job_new(pool, &command->recoverycmd->blocks[i]->base));
         break;
     case PB__DATANODE_COMMAND__TYPE__BalancerBandwidthCommand:
         if (!command->balancercmd) break;
         atomic_store(&dn->balance_bandwidth, (int64_t)command->balancercmd->bandwidth);
         copy_block_set_bandwidth((int64_t)command->balancercmd->bandwidth);
-        log_info("updating balance throttler bandwidth to %" PRIu64 " bytes/s", command->balancercmd->bandwidth);
+        log_info("updating balance throttler bandwidth to %" PRIu64 " bytes/s",
+                 command->balancercmd->bandwidth);
         break;
-    case PB__DATANODE_COMMAND__TYPE__FinalizeCommand:     /* no upgrade leaves anything to finalize */
-    case PB__DATANODE_COMMAND__TYPE__KeyUpdateCommand:    /* no block tokens */
+    case PB__DATANODE_COMMAND__TYPE__FinalizeCommand:  /* no upgrade leaves anything to finalize */
+    case PB__DATANODE_COMMAND__TYPE__KeyUpdateCommand: /* no block tokens */
     case PB__DATANODE_COMMAND__TYPE__NullDatanodeCommand: break;
-    default: log_limited(LOG_WARN, 60000, "order of type %d is not supported", (int)command->cmdtype); break;
+    default:
+        log_limited(LOG_WARN, 60000, "order of type %d is not supported", (int)command->cmdtype);
+        break;
     }
     return true;
 }

@@ -16,7 +16,8 @@ enum { STACK_SIZE = 256 * 1024, CALL_TIMEOUT_MS = 60000 };
 
 enum link_state { LINK_CONNECT, LINK_REGISTER, LINK_REPORT, LINK_SERVE, LINK_ENDED };
 
-static const char *const state_names[] = {"CONNECTING", "REGISTERING", "REPORTING", "RUNNING", "FAILED"};
+static const char *const state_names[] = {"CONNECTING", "REGISTERING", "REPORTING", "RUNNING",
+                                          "FAILED"};
 
 struct nn_link {
     struct nn_service *service;
@@ -38,12 +39,15 @@ struct nn_link {
     int64_t next_report_ms; /* of the next full one */
     bool first_report;
     _Atomic int64_t last_heartbeat_ms, last_report_ms; /* 0: never */
-    atomic_int ha_state; /* Pb__NNHAStatusHeartbeat__State, or -1 */
+    atomic_int ha_state;                               /* Pb__NNHAStatusHeartbeat__State, or -1 */
 };
 
 /* ---- small ones ---- */
 
-static struct datanode *dn_of(const struct nn_link *link) { return link->service->dn; }
+static struct datanode *dn_of(const struct nn_link *link)
+{
+    return link->service->dn;
+}
 
 static void set_state(struct nn_link *link, enum link_state state)
 {
@@ -103,7 +107,8 @@ void nn_registration(struct datanode *dn, const struct block_pool *pool,
 /* True when the error means that the namenode, not the network, refuses us for good. */
 static bool is_final(int code)
 {
-    return code == ERR_INCORRECT_VERSION || code == ERR_INCONSISTENT_STATE || code == ERR_DISALLOWED_DATANODE;
+    return code == ERR_INCORRECT_VERSION || code == ERR_INCONSISTENT_STATE ||
+           code == ERR_DISALLOWED_DATANODE;
 }
 
 /* ---- hello ---- */
@@ -134,7 +139,8 @@ static int connect_pool(struct nn_link *link, struct arena *arena, bool *final, 
         link->service->pool = pool;
     } else if (known != pool) {
         *final = true;
-        rc = err_set(err, ERR_IO, "namenode %s serves block pool %s, the other namenodes of %s serve %s",
+        rc = err_set(err, ERR_IO,
+                     "namenode %s serves block pool %s, the other namenodes of %s serve %s",
                      link->address, pool->info.pool_id, link->service->name, known->info.pool_id);
     }
     pthread_mutex_unlock(&link->service->lock);
@@ -187,7 +193,8 @@ static Pb__StorageReport *storage_report(const struct volume *volume, const stru
     return report;
 }
 
-static void add_failures(struct datanode *dn, Pb__SendHeartbeatRequest *request, struct arena *arena)
+static void add_failures(struct datanode *dn, Pb__SendHeartbeatRequest *request,
+                         struct arena *arena)
 {
     struct dataset *dataset = dn->dataset;
     Pb__VolumeFailureSummary *summary;
@@ -200,7 +207,8 @@ static void add_failures(struct datanode *dn, Pb__SendHeartbeatRequest *request,
     summary->failedstoragelocations = arena_alloc(arena, dataset->volume_count * sizeof(char *));
     for (size_t i = 0; i < dataset->volume_count; i++)
         if (atomic_load(&dataset->volumes[i]->failed))
-            summary->failedstoragelocations[summary->n_failedstoragelocations++] = dataset->volumes[i]->dir;
+            summary->failedstoragelocations[summary->n_failedstoragelocations++] =
+                dataset->volumes[i]->dir;
     summary->lastvolumefailuredate = (uint64_t)atomic_load(&dn->last_volume_failure_ms);
     request->volumefailuresummary = summary;
 }
@@ -221,14 +229,16 @@ static void fill_heartbeat(struct nn_link *link, Pb__SendHeartbeatRequest *reque
                 storage_report(dataset->volumes[i], link->service->pool, arena);
     request->has_xmitsinprogress = request->has_xceivercount = 1;
     request->xmitsinprogress = (uint32_t)MAX(atomic_load(&dn->transfers_running), 0);
-    request->xceivercount = (uint32_t)xceiver_count(dn->xceiver) + 1; /* Java counts its server thread */
+    request->xceivercount =
+        (uint32_t)xceiver_count(dn->xceiver) + 1; /* Java counts its server thread */
     request->has_cachecapacity = request->has_cacheused = 1;
     request->has_requestfullblockreportlease = 1;
     request->requestfullblockreportlease = want_lease;
     add_failures(dn, request, arena);
 }
 
-/* Who is active: the newest claim by transaction id wins; a standby's word ends its own claim only. */
+/* Who is active: the newest claim by transaction id wins; a standby's word ends its own claim only.
+ */
 static bool judge_ha(struct nn_link *link, const Pb__NNHAStatusHeartbeat *ha)
 {
     struct nn_service *service = link->service;
@@ -238,7 +248,8 @@ static bool judge_ha(struct nn_link *link, const Pb__NNHAStatusHeartbeat *ha)
     if (ha->state == PB__NNHASTATUS_HEARTBEAT__STATE__ACTIVE) {
         if (service->active != link && ha->txid >= service->active_txid) {
             if (service->link_count > 1)
-                log_info("Namenode %s trying to claim ACTIVE state with txid=%" PRIu64, link->address, ha->txid);
+                log_info("Namenode %s trying to claim ACTIVE state with txid=%" PRIu64,
+                         link->address, ha->txid);
             service->active = link;
         }
         if (service->active == link) service->active_txid = ha->txid;
@@ -251,8 +262,8 @@ static bool judge_ha(struct nn_link *link, const Pb__NNHAStatusHeartbeat *ha)
     return active;
 }
 
-static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *arena, bool *reregister,
-                          struct err *err)
+static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *arena,
+                          bool *reregister, struct err *err)
 {
     Pb__SendHeartbeatRequest request;
     ProtobufCMessage *message;
@@ -299,7 +310,8 @@ static int send_reports(struct nn_link *link, struct report_storage *storages, u
                         struct arena *arena, struct err *err)
 {
     struct dataset *dataset = dn_of(link)->dataset;
-    Pb__StorageBlockReport **reports = arena_alloc(arena, MAX(dataset->volume_count, (size_t)1) * sizeof *reports);
+    Pb__StorageBlockReport **reports =
+        arena_alloc(arena, MAX(dataset->volume_count, (size_t)1) * sizeof *reports);
     Pb__BlockReportContext context = PB__BLOCK_REPORT_CONTEXT__INIT;
     size_t count = 0;
     int rc = 0;
@@ -314,7 +326,8 @@ static int send_reports(struct nn_link *link, struct report_storage *storages, u
     context.totalrpcs = split ? (int32_t)count : 1;
     for (int32_t i = 0; i < context.totalrpcs && !rc; i++) {
         context.currpc = i;
-        rc = send_report(link, split ? &reports[i] : reports, split ? 1 : count, &context, arena, err);
+        rc = send_report(link, split ? &reports[i] : reports, split ? 1 : count, &context, arena,
+                         err);
     }
     return rc;
 }
@@ -322,7 +335,8 @@ static int send_reports(struct nn_link *link, struct report_storage *storages, u
 static int full_report(struct nn_link *link, struct arena *arena, struct err *err)
 {
     struct dataset *dataset = dn_of(link)->dataset;
-    struct report_storage *storages = NEW_ARRAY(struct report_storage, MAX(dataset->volume_count, (size_t)1));
+    struct report_storage *storages =
+        NEW_ARRAY(struct report_storage, MAX(dataset->volume_count, (size_t)1));
     int64_t start = clock_mono_ms();
 
     pthread_mutex_lock(&link->sending);
@@ -333,8 +347,8 @@ static int full_report(struct nn_link *link, struct arena *arena, struct err *er
     mem_free(storages);
     link->lease = 0;
     if (rc) return rc;
-    log_info("Sent a full block report of %" PRIu64 " blocks to %s in %" PRId64 " ms", blocks, link->address,
-             clock_mono_ms() - start);
+    log_info("Sent a full block report of %" PRIu64 " blocks to %s in %" PRId64 " ms", blocks,
+             link->address, clock_mono_ms() - start);
     atomic_store(&link->last_report_ms, clock_mono_ms());
     return 0;
 }
@@ -397,8 +411,8 @@ static int64_t step(struct nn_link *link, struct err *err)
     arena_release(&arena);
     if (rc == ERR_UNREGISTERED) reregister = true;
     if (rc && (final || (is_final(rc) && link->state != LINK_SERVE))) {
-        log_error("Initialization failed for Block pool of %s service to %s: %s", link->service->name,
-                  link->address, err->text);
+        log_error("Initialization failed for Block pool of %s service to %s: %s",
+                  link->service->name, link->address, err->text);
         set_state(link, LINK_ENDED);
         return 0;
     }
@@ -458,7 +472,9 @@ static void *run_reporter(void *arg)
             int rc = send_changes(link, request, &arena, &err);
             pthread_mutex_unlock(&link->sending);
             report_queue_done(link->queue, !rc);
-            if (rc) log_limited(LOG_WARN, 10000, "report of changes to %s: %s", link->address, err.text);
+            if (rc)
+                log_limited(LOG_WARN, 10000, "report of changes to %s: %s", link->address,
+                            err.text);
             if (rc == ERR_UNREGISTERED) wake(link, false);
             if (rc && !stopped(link)) clock_sleep_ms(NN_RETRY_MS);
         }
@@ -496,8 +512,8 @@ static struct nn_link *link_new(struct nn_service *service, const struct net_add
     return link;
 }
 
-static int start_thread(pthread_t *thread, void *(*run)(void *), struct nn_link *link, const char *name,
-                        bool *runs, struct err *err)
+static int start_thread(pthread_t *thread, void *(*run)(void *), struct nn_link *link,
+                        const char *name, bool *runs, struct err *err)
 {
     pthread_attr_t attr;
 
@@ -546,7 +562,8 @@ static const char *conf_with_suffix(const struct conf *conf, const char *key, co
     return str_empty(value) ? NULL : value;
 }
 
-/* The address datanodes use: servicerpc-address, rpc-address, and without nameservices fs.defaultFS. */
+/* The address datanodes use: servicerpc-address, rpc-address, and without nameservices
+ * fs.defaultFS. */
 static const char *rpc_address(const struct conf *conf, const char *suffix)
 {
     const char *value = conf_with_suffix(conf, "dfs.namenode.servicerpc-address", suffix);
@@ -562,14 +579,16 @@ static int add_link(struct nn_service *service, const char *suffix, struct err *
     struct net_addr addr;
 
     if (!text || str_starts(text, "file:"))
-        return err_set(err, ERR_CONFIG,
-                       "Incorrect configuration: namenode address dfs.namenode.servicerpc-address or "
-                       "dfs.namenode.rpc-address is not configured%s%s",
-                       suffix ? " for " : "", suffix ? suffix : "");
+        return err_set(
+            err, ERR_CONFIG,
+            "Incorrect configuration: namenode address dfs.namenode.servicerpc-address or "
+            "dfs.namenode.rpc-address is not configured%s%s",
+            suffix ? " for " : "", suffix ? suffix : "");
     int rc = net_parse(text, 8020, &addr, err);
     if (rc) return rc;
     if (service->link_count == NN_LINKS_MAX)
-        return err_set(err, ERR_CONFIG, "more than %d namenodes in %s", NN_LINKS_MAX, service->name);
+        return err_set(err, ERR_CONFIG, "more than %d namenodes in %s", NN_LINKS_MAX,
+                       service->name);
     service->links[service->link_count++] = link_new(service, &addr);
     return 0;
 }
@@ -601,7 +620,8 @@ static int add_service(struct datanode *dn, const char *name, struct err *err)
 int nn_services_new(struct datanode *dn, struct err *err)
 {
     const char *internal = conf_get(dn->conf, "dfs.internal.nameservices");
-    char *list = mem_strdup(!str_empty(internal) ? internal : conf_str(dn->conf, CONF_dfs_nameservices));
+    char *list =
+        mem_strdup(!str_empty(internal) ? internal : conf_str(dn->conf, CONF_dfs_nameservices));
     char *at = list, *name;
     int rc = 0;
 
@@ -624,7 +644,9 @@ int nn_services_start(struct datanode *dn, struct err *err)
         for (size_t k = 0; k < dn->services[i]->link_count && !rc; k++) {
             struct nn_link *link = dn->services[i]->links[k];
             rc = start_thread(&link->heart, run_heart, link, "heart", &link->heart_runs, err);
-            if (!rc) rc = start_thread(&link->reporter, run_reporter, link, "report", &link->reporter_runs, err);
+            if (!rc)
+                rc = start_thread(&link->reporter, run_reporter, link, "report",
+                                  &link->reporter_runs, err);
         }
     return rc;
 }
@@ -632,7 +654,8 @@ int nn_services_start(struct datanode *dn, struct err *err)
 void nn_services_stop(struct datanode *dn)
 {
     for (size_t i = 0; i < dn->service_count; i++)
-        for (size_t k = 0; k < dn->services[i]->link_count; k++) link_stop(dn->services[i]->links[k]);
+        for (size_t k = 0; k < dn->services[i]->link_count; k++)
+            link_stop(dn->services[i]->links[k]);
 }
 
 void nn_services_free(struct datanode *dn)
@@ -670,7 +693,8 @@ bool nn_trigger_report(struct datanode *dn, bool incremental, const char *addres
 void nn_trigger_heartbeats(struct datanode *dn)
 {
     for (size_t i = 0; i < dn->service_count; i++)
-        for (size_t k = 0; k < dn->services[i]->link_count; k++) wake(dn->services[i]->links[k], false);
+        for (size_t k = 0; k < dn->services[i]->link_count; k++)
+            wake(dn->services[i]->links[k], false);
 }
 
 static struct nn_link *active_link(struct nn_service *service)
@@ -689,7 +713,8 @@ int nn_call_active(struct block_pool *pool, const char *method, const ProtobufCM
     struct arena arena = {0};
 
     if (!link)
-        return err_set(err, ERR_IO, "Block pool %s has not recognized an active NN", pool->info.pool_id);
+        return err_set(err, ERR_IO, "Block pool %s has not recognized an active NN",
+                       pool->info.pool_id);
     int rc = rpc_client_call(link->client, method, request, response, &arena, NULL, err);
     arena_release(&arena);
     return rc;
@@ -717,8 +742,8 @@ static void report_bad(struct block_pool *pool, Pb__DatanodeInfo *node, char *st
     block.storagetypes = &type;
     request.n_blocks = 1;
     request.blocks = blocks;
-    if (nn_call_active(pool, "reportBadBlocks", &request.base, &pb__report_bad_blocks_response__descriptor,
-                       &err))
+    if (nn_call_active(pool, "reportBadBlocks", &request.base,
+                       &pb__report_bad_blocks_response__descriptor, &err))
         log_warn("Failed to report bad blk_%" PRId64 "_%" PRIu64 ": %s", id, gs, err.text);
 }
 
@@ -730,8 +755,8 @@ void nn_report_bad_block(struct block_pool *pool, uint16_t volume, int64_t id, u
     if (!pool->report) return;
     datanode_id(pool->service->dn, &self);
     node.id = &self;
-    report_bad(pool, &node, pool->dataset->volumes[volume]->uuid, pool->dataset->volumes[volume]->type, id,
-               gs);
+    report_bad(pool, &node, pool->dataset->volumes[volume]->uuid,
+               pool->dataset->volumes[volume]->type, id, gs);
 }
 
 void nn_report_remote_bad_block(struct block_pool *pool, const Pb__DatanodeInfo *node, int64_t id,
@@ -755,13 +780,17 @@ void nn_report_error(struct datanode *dn, enum nn_error_code code, const char *t
         request.registartion = &registration;
         request.errorcode = (uint32_t)code;
         request.msg = (char *)(uintptr_t)text;
-        if (nn_call_active(pool, "errorReport", &request.base, &pb__error_report_response__descriptor, &err))
+        if (nn_call_active(pool, "errorReport", &request.base,
+                           &pb__error_report_response__descriptor, &err))
             log_warn("error report: %s", err.text);
         arena_release(&arena);
     }
 }
 
-static int64_t ago(int64_t when_ms) { return when_ms ? clock_mono_ms() - when_ms : -1; }
+static int64_t ago(int64_t when_ms)
+{
+    return when_ms ? clock_mono_ms() - when_ms : -1;
+}
 
 size_t nn_link_statuses(struct datanode *dn, struct nn_link_status *out, size_t max)
 {

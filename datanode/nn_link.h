@@ -1,10 +1,11 @@
 /*
- * The connection to the namenodes: registration, heartbeats, reports, orders. A service is one namespace with one or
- * more namenodes; each namenode has a link with two threads. Answers Hadoop's BPOfferService and BPServiceActor.
+ * The connection to the namenodes: registration, heartbeats, reports, orders. A service is one
+ * namespace with one or more namenodes; each namenode has a link with two threads. Answers Hadoop's
+ * BPOfferService and BPServiceActor.
  *
- *   CONNECT --versionRequest, pool opened--> REGISTER --> REPORT (heartbeats, lease, full report) --> SERVE
- *   any --connection lost--> stays, and tries again every second
- *   any --namenode says register--> REGISTER;  wrong cluster or namespace --> ENDED
+ *   CONNECT --versionRequest, pool opened--> REGISTER --> REPORT (heartbeats, lease, full report)
+ * --> SERVE any --connection lost--> stays, and tries again every second any --namenode says
+ * register--> REGISTER;  wrong cluster or namespace --> ENDED
  */
 #ifndef DATANODE_NN_LINK_H
 #define DATANODE_NN_LINK_H
@@ -22,13 +23,13 @@ struct nn_link;
 
 struct nn_service {
     struct datanode *dn;
-    char *name; /* nameservice id, or "" */
+    char *name;                        /* nameservice id, or "" */
     _Atomic(struct block_pool *) pool; /* NULL until a namenode said which */
     struct nn_report *report;
     struct nn_link *links[NN_LINKS_MAX];
     size_t link_count;
-    pthread_mutex_t lock;    /* guards the next ones */
-    struct nn_link *active;  /* whose orders count; NULL: none claims to be */
+    pthread_mutex_t lock;   /* guards the next ones */
+    struct nn_link *active; /* whose orders count; NULL: none claims to be */
     uint64_t active_txid;
     bool ended;
 };
@@ -41,7 +42,8 @@ void nn_services_free(struct datanode *dn); /* after all that may report */
 
 /* --- any thread --- */
 
-/* A full (or incremental) report at once, to the namenode of that address ("" or NULL: all). False: no such one. */
+/* A full (or incremental) report at once, to the namenode of that address ("" or NULL: all). False:
+ * no such one. */
 bool nn_trigger_report(struct datanode *dn, bool incremental, const char *address);
 void nn_trigger_heartbeats(struct datanode *dn);
 
@@ -50,7 +52,12 @@ void nn_report_bad_block(struct block_pool *pool, uint16_t volume, int64_t id, u
 /* The same of another datanode's replica. */
 void nn_report_remote_bad_block(struct block_pool *pool, const Pb__DatanodeInfo *node, int64_t id,
                                 uint64_t gs);
-enum nn_error_code { NN_ERROR_NOTIFY = 0, NN_ERROR_DISK = 1, NN_ERROR_INVALID_BLOCK = 2, NN_ERROR_FATAL_DISK = 3 };
+enum nn_error_code {
+    NN_ERROR_NOTIFY = 0,
+    NN_ERROR_DISK = 1,
+    NN_ERROR_INVALID_BLOCK = 2,
+    NN_ERROR_FATAL_DISK = 3
+};
 void nn_report_error(struct datanode *dn, enum nn_error_code code, const char *text);
 
 /* A call to the active namenode of the pool: commitBlockSynchronization. */

@@ -42,7 +42,10 @@ struct receiver {
     struct xfer_packet_header packet;
 };
 
-static bool has_acks(const struct receiver *r) { return r->is_client && !r->is_transfer; }
+static bool has_acks(const struct receiver *r)
+{
+    return r->is_client && !r->is_transfer;
+}
 
 /* ---- set-up: the replica ---- */
 
@@ -69,7 +72,8 @@ static int open_replica(struct receiver *r, struct err *err)
     case PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_FINALIZED:
         return dataset_create_temporary(r->pool, &r->block, true, &wish, &r->write, err);
     default:
-        return err_set(err, ERR_IO, "Unknown stage %d while receiving blk_%" PRId64, (int)op->stage, r->block.id);
+        return err_set(err, ERR_IO, "Unknown stage %d while receiving blk_%" PRId64, (int)op->stage,
+                       r->block.id);
     }
 }
 
@@ -81,7 +85,8 @@ static int set_up_replica(struct receiver *r, struct err *err)
     struct volume *volume = write_volume(&r->write);
     const struct checksum *file = &r->write.file.sum;
     r->volume = volume->index;
-    r->same_sum = file->type == r->sum.type && file->bytes_per_checksum == r->sum.bytes_per_checksum;
+    r->same_sum =
+        file->type == r->sum.type && file->bytes_per_checksum == r->sum.bytes_per_checksum;
     r->block.gs = r->write.open->gs;
     if (has_acks(r)) nn_report_receiving(r->pool->report, volume, r->block.id, r->block.gs);
     return 0;
@@ -142,8 +147,8 @@ static int connect_mirror(struct receiver *r, struct err *err)
     return rc;
 }
 
-/* Connects and, for clients, takes the mirror's answer. What goes wrong is told upstream as the first bad link;
- * a copy between datanodes goes on without the mirror. */
+/* Connects and, for clients, takes the mirror's answer. What goes wrong is told upstream as the
+ * first bad link; a copy between datanodes goes on without the mirror. */
 static int set_up_mirror(struct receiver *r, struct buf *answer, bool *good, struct err *err)
 {
     const Pb__DatanodeID *id;
@@ -159,7 +164,8 @@ static int set_up_mirror(struct receiver *r, struct buf *answer, bool *good, str
     int rc = connect_mirror(r, err);
     if (!rc && r->is_client) rc = xfer_response_read(&r->mirror_in, &r->ctx->arena, &response, err);
     if (rc) {
-        log_warn("Exception transferring blk_%" PRId64 " to mirror %s: %s", r->block.id, r->mirror, err->text);
+        log_warn("Exception transferring blk_%" PRId64 " to mirror %s: %s", r->block.id, r->mirror,
+                 err->text);
         close_mirror(r);
         if (!r->is_client) return 0;
         xfer_response_put_status(answer, PB__STATUS__ERROR, r->mirror, NULL);
@@ -168,7 +174,8 @@ static int set_up_mirror(struct receiver *r, struct buf *answer, bool *good, str
     }
     if (!r->is_client) return 0;
     *good = response->status == PB__STATUS__SUCCESS;
-    xfer_response_put_status(answer, response->status, response->firstbadlink ? response->firstbadlink : "", NULL);
+    xfer_response_put_status(answer, response->status,
+                             response->firstbadlink ? response->firstbadlink : "", NULL);
     return 0;
 }
 
@@ -178,7 +185,8 @@ static int set_up_pipeline(struct receiver *r, bool *good, struct err *err)
 
     int rc = set_up_mirror(r, &answer, good, err);
     if (!rc && has_acks(r))
-        rc = xfer_write(r->ctx->fd, answer.data, answer.length, 0, r->ctx->dn->settings.write_timeout_ms, err);
+        rc = xfer_write(r->ctx->fd, answer.data, answer.length, 0,
+                        r->ctx->dn->settings.write_timeout_ms, err);
     buf_release(&answer);
     return rc;
 }
@@ -217,7 +225,8 @@ static int wait_for_mirror(struct receiver *r, int64_t deadline, struct err *why
     int n = poll(fds, 2, deadline_left_ms(deadline));
     if (n < 0 && errno == EINTR) return 0;
     if (n == 0) return err_set(why, ERR_TIMEOUT, "timed out writing to the mirror");
-    if (fds[1].revents) return err_set(err, ERR_CONNECTION_LOST, "upstream closed, or the writer was stopped");
+    if (fds[1].revents)
+        return err_set(err, ERR_CONNECTION_LOST, "upstream closed, or the writer was stopped");
     if (has_acks(r) && fds[0].revents & POLLIN) {
         int rc = take_mirror_ack(r, err);
         if (rc || r->mirror_fd < 0) return rc;
@@ -250,7 +259,10 @@ static int forward(struct receiver *r, const uint8_t *at, size_t size, struct er
 
 /* ---- one packet ---- */
 
-static uint8_t *payload(const struct receiver *r) { return r->buffer.data + XFER_PACKET_HEADER_MAX; }
+static uint8_t *payload(const struct receiver *r)
+{
+    return r->buffer.data + XFER_PACKET_HEADER_MAX;
+}
 
 static int read_packet(struct receiver *r, struct err *err)
 {
@@ -260,10 +272,11 @@ static int read_packet(struct receiver *r, struct err *err)
     if (rc) return rc;
     if (p->seqno != XFER_SEQNO_HEARTBEAT && p->offset > r->write.file.on_disk)
         return err_set(err, ERR_IO,
-                       "Received an out-of-sequence packet for blk_%" PRId64 "from %s at offset %" PRId64
-                       ". Expecting packet starting at %" PRId64,
+                       "Received an out-of-sequence packet for blk_%" PRId64
+                       "from %s at offset %" PRId64 ". Expecting packet starting at %" PRId64,
                        r->block.id, r->ctx->peer, p->offset, r->write.file.on_disk);
-    if (p->offset > INT64_MAX - XFER_PACKET_MAX || (p->seqno == XFER_SEQNO_HEARTBEAT && p->data_length))
+    if (p->offset > INT64_MAX - XFER_PACKET_MAX ||
+        (p->seqno == XFER_SEQNO_HEARTBEAT && p->data_length))
         return err_set(err, ERR_BAD_MESSAGE, "impossible packet");
     if (p->checksum_length || !p->data_length) {
         rc = xfer_packet_check(p, r->sum.bytes_per_checksum, (uint32_t)checksum_size(&r->sum), err);
@@ -271,7 +284,8 @@ static int read_packet(struct receiver *r, struct err *err)
     }
     size_t size = (size_t)p->checksum_length + p->data_length;
     if (!pool_grow(r->ctx->buffers, XFER_PACKET_HEADER_MAX + size, XFER_BUFFER_WAIT_MS, &r->buffer))
-        return err_set(err, ERR_NO_MEMORY, "no buffer for a packet of %zu bytes came free in time", size);
+        return err_set(err, ERR_NO_MEMORY, "no buffer for a packet of %zu bytes came free in time",
+                       size);
     return xfer_in_read(r->in, payload(r), size, err);
 }
 
@@ -280,10 +294,12 @@ static bool packet_is_sound(const struct receiver *r)
     const struct xfer_packet_header *p = &r->packet;
 
     if (!p->checksum_length) return true;
-    return checksum_verify(&r->sum, payload(r) + p->checksum_length, p->data_length, payload(r)) < 0;
+    return checksum_verify(&r->sum, payload(r) + p->checksum_length, p->data_length, payload(r)) <
+           0;
 }
 
-/* Lets the peer read what we said before the connection goes: a close with unread bytes would drop it. */
+/* Lets the peer read what we said before the connection goes: a close with unread bytes would drop
+ * it. */
 static void linger(int fd)
 {
     struct pollfd pfd = {.fd = fd, .events = POLLIN};
@@ -299,14 +315,16 @@ static int refuse_packet(struct receiver *r, struct err *err)
 {
     struct err ignored = ERR_INIT;
 
-    log_warn("Checksum error in block blk_%" PRId64 " from %s at offset %" PRId64, r->block.id, r->ctx->peer,
-             r->packet.offset);
+    log_warn("Checksum error in block blk_%" PRId64 " from %s at offset %" PRId64, r->block.id,
+             r->ctx->peer, r->packet.offset);
     if (has_acks(r)) {
-        if (!ack_relay_fail(&r->acks, r->packet.seqno, PB__STATUS__ERROR_CHECKSUM, &ignored)) linger(r->ctx->fd);
+        if (!ack_relay_fail(&r->acks, r->packet.seqno, PB__STATUS__ERROR_CHECKSUM, &ignored))
+            linger(r->ctx->fd);
     } else if (r->op && r->op->source && !r->is_client) {
         nn_report_remote_bad_block(r->pool, r->op->source, r->block.id, r->block.gs);
     }
-    return err_set(err, ERR_CHECKSUM, "Unexpected checksum mismatch while writing blk_%" PRId64 " from %s",
+    return err_set(err, ERR_CHECKSUM,
+                   "Unexpected checksum mismatch while writing blk_%" PRId64 " from %s",
                    r->block.id, r->ctx->peer);
 }
 
@@ -329,8 +347,10 @@ static int finish_client(struct receiver *r, struct err *err)
 
     int rc = write_finalize(&r->write, sync, &r->length, err);
     if (rc) return rc;
-    /* The namenode hears of it before the client is told: then its complete() finds the block there. */
-    nn_report_received(r->pool->report, volume, r->block.id, r->block.gs, r->length, NULL, RECEIVED_WAIT_MS);
+    /* The namenode hears of it before the client is told: then its complete() finds the block
+     * there. */
+    nn_report_received(r->pool->report, volume, r->block.id, r->block.gs, r->length, NULL,
+                       RECEIVED_WAIT_MS);
     return 0;
 }
 
@@ -341,7 +361,8 @@ static int store_packet(struct receiver *r, struct err *err)
 
     if (p->data_length) {
         const uint8_t *crcs = r->same_sum && p->checksum_length ? payload(r) : NULL;
-        rc = write_data(&r->write, p->offset, payload(r) + p->checksum_length, p->data_length, crcs, err);
+        rc = write_data(&r->write, p->offset, payload(r) + p->checksum_length, p->data_length, crcs,
+                        err);
         atomic_fetch_add(&r->ctx->dn->bytes_written, p->data_length);
     }
     if (!rc && p->sync && !p->last) rc = write_sync(&r->write, err);
@@ -360,7 +381,8 @@ static int take_packet(struct receiver *r, struct err *err)
     throttle_pass(r->throttle, (uint64_t)p->data_length + p->checksum_length);
     rc = forward_packet(r, err);
     if (!rc && p->seqno != XFER_SEQNO_HEARTBEAT) rc = store_packet(r, err);
-    if (!rc && has_acks(r)) rc = ack_relay_add(&r->acks, p->seqno, p->offset + p->data_length, p->last, err);
+    if (!rc && has_acks(r))
+        rc = ack_relay_add(&r->acks, p->seqno, p->offset + p->data_length, p->last, err);
     return rc;
 }
 
@@ -369,8 +391,9 @@ static int take_packet(struct receiver *r, struct err *err)
 /* Waits for a packet or an ack. *up: upstream has something. */
 static int wait_for_neighbours(struct receiver *r, int64_t heard_ms, bool *up, struct err *err)
 {
-    struct pollfd fds[2] = {{.fd = r->in->fd, .events = r->finished || ack_relay_full(&r->acks) ? 0 : POLLIN},
-                            {.fd = r->mirror_fd, .events = POLLIN}};
+    struct pollfd fds[2] = {
+        {.fd = r->in->fd, .events = r->finished || ack_relay_full(&r->acks) ? 0 : POLLIN},
+        {.fd = r->mirror_fd, .events = POLLIN}};
     int64_t left = heard_ms + r->ctx->dn->settings.socket_timeout_ms - clock_mono_ms();
     struct err why = ERR_INIT;
 
@@ -382,7 +405,8 @@ static int wait_for_neighbours(struct receiver *r, int64_t heard_ms, bool *up, s
             err_set(&why, ERR_TIMEOUT, "no ack in %d ms", r->mirror_timeout_ms);
             return mirror_lost(r, &why, err);
         }
-        return err_set(err, ERR_TIMEOUT, "no packet in %d ms", r->ctx->dn->settings.socket_timeout_ms);
+        return err_set(err, ERR_TIMEOUT, "no packet in %d ms",
+                       r->ctx->dn->settings.socket_timeout_ms);
     }
     *up = n > 0 && fds[0].revents;
     if (n > 0 && r->mirror_fd >= 0 && fds[1].revents) return take_mirror_ack(r, err);
@@ -421,7 +445,8 @@ static int finish_copy(struct receiver *r, struct err *err)
     struct volume *volume = write_volume(&r->write);
     int rc;
 
-    if (r->op->stage == PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_RBW && r->is_transfer) {
+    if (r->op->stage == PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_RBW &&
+        r->is_transfer) {
         r->length = r->write.file.on_disk;
         rc = write_convert(&r->write, r->length, err);
     } else {
@@ -445,7 +470,8 @@ static int receive(struct receiver *r, struct err *err)
         linger(r->ctx->fd);
         return err_set(err, ERR_CONNECT, "the pipeline behind this datanode could not be set up");
     }
-    ack_relay_init(&r->acks, r->ctx->fd, r->ctx->dn->settings.write_timeout_ms, r->mirror_fd >= 0, &r->write);
+    ack_relay_init(&r->acks, r->ctx->fd, r->ctx->dn->settings.write_timeout_ms, r->mirror_fd >= 0,
+                   &r->write);
     rc = flow(r, err);
     if (!rc && !has_acks(r)) rc = finish_copy(r, err);
     ack_relay_release(&r->acks);
@@ -462,7 +488,9 @@ static int recover_close(struct receiver *r, struct err *err)
 
     int rc = dataset_recover_close(r->pool, &r->block, gs, length, &volume, err);
     if (!rc) rc = set_up_pipeline(r, &good, err);
-    if (!rc) nn_report_received(r->pool->report, volume, r->block.id, gs, length, NULL, RECEIVED_WAIT_MS);
+    if (!rc)
+        nn_report_received(r->pool->report, volume, r->block.id, gs, length, NULL,
+                           RECEIVED_WAIT_MS);
     return rc;
 }
 
@@ -477,7 +505,8 @@ static int prepare(struct receiver *r, struct err *err)
                      op->stage == PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__TRANSFER_FINALIZED;
     if (r->is_transfer && op->n_targets)
         return err_set(err, ERR_IO, "a transfer does not support multiple targets");
-    if (op->n_targets >= XFER_PIPELINE_MAX) return err_set(err, ERR_LIMIT, "%zu targets", op->n_targets);
+    if (op->n_targets >= XFER_PIPELINE_MAX)
+        return err_set(err, ERR_LIMIT, "%zu targets", op->n_targets);
     return checksum_init(&r->sum, (int)op->requestedchecksum->type,
                          (int32_t)op->requestedchecksum->bytesperchecksum, err);
 }
@@ -493,16 +522,16 @@ void recv_block_op(struct xfer_context *ctx, const Pb__OpWriteBlock *op)
     r->mirror_fd = -1;
     r->write.file = (struct block_file)BLOCK_FILE_INIT;
     int rc = prepare(r, &err);
-    log_debug("Receiving blk_%" PRId64 "_%" PRIu64 " src: %s stage %d", r->block.id, r->block.gs, ctx->peer,
-              (int)op->stage);
+    log_debug("Receiving blk_%" PRId64 "_%" PRIu64 " src: %s stage %d", r->block.id, r->block.gs,
+              ctx->peer, (int)op->stage);
     if (!rc && r->is_client &&
         op->stage == PB__OP_WRITE_BLOCK__BLOCK_CONSTRUCTION_STAGE__PIPELINE_CLOSE_RECOVERY)
         rc = recover_close(r, &err);
     else if (!rc)
         rc = receive(r, &err);
     if (rc)
-        log_info("opWriteBlock blk_%" PRId64 "_%" PRIu64 " from %s received exception %s", r->block.id, r->block.gs,
-                 ctx->peer, err.text);
+        log_info("opWriteBlock blk_%" PRId64 "_%" PRIu64 " from %s received exception %s",
+                 r->block.id, r->block.gs, ctx->peer, err.text);
     else
         atomic_fetch_add(&ctx->dn->blocks_written, 1);
     write_leave(&r->write);

@@ -8,15 +8,16 @@
 #include "common/xfer_packet.h"
 #include "datanode/nn_link.h"
 
-int send_range_init(struct send_range *range, const struct replica_read *read, const struct block_name *block,
-                    int64_t offset, int64_t length, bool checksums, struct err *err)
+int send_range_init(struct send_range *range, const struct replica_read *read,
+                    const struct block_name *block, int64_t offset, int64_t length, bool checksums,
+                    struct err *err)
 {
     int64_t bpc = read->file.sum.bytes_per_checksum;
 
     if (offset < 0 || length < 0 || offset > read->length || length > read->length - offset)
         return err_set(err, ERR_IO,
-                       " Offset %" PRId64 " and length %" PRId64 " don't match block blk_%" PRId64 "_%" PRIu64
-                       " ( blockLen %" PRId64 " )",
+                       " Offset %" PRId64 " and length %" PRId64 " don't match block blk_%" PRId64
+                       "_%" PRIu64 " ( blockLen %" PRId64 " )",
                        offset, length, block->id, read->gs, read->length);
     range->sum = read->file.sum;
     if (!checksums || read->file.meta_fd < 0)
@@ -26,10 +27,14 @@ int send_range_init(struct send_range *range, const struct replica_read *read, c
     return 0;
 }
 
-static size_t header_put(struct buf *out, int64_t offset, int64_t seqno, bool last, uint32_t data, uint32_t crcs)
+static size_t header_put(struct buf *out, int64_t offset, int64_t seqno, bool last, uint32_t data,
+                         uint32_t crcs)
 {
-    struct xfer_packet_header header = {
-        .offset = offset, .seqno = seqno, .last = last, .data_length = data, .checksum_length = crcs};
+    struct xfer_packet_header header = {.offset = offset,
+                                        .seqno = seqno,
+                                        .last = last,
+                                        .data_length = data,
+                                        .checksum_length = crcs};
     uint8_t bytes[XFER_PACKET_HEADER_MAX];
     size_t size = xfer_packet_header_encode(&header, bytes);
 
@@ -38,8 +43,9 @@ static size_t header_put(struct buf *out, int64_t offset, int64_t seqno, bool la
 }
 
 /* Header and CRCs of the packet with [at, end). */
-static int packet_put(struct buf *out, const struct replica_read *read, const struct send_range *range,
-                      int64_t at, int64_t end, int64_t seqno, struct err *err)
+static int packet_put(struct buf *out, const struct replica_read *read,
+                      const struct send_range *range, int64_t at, int64_t end, int64_t seqno,
+                      struct err *err)
 {
     size_t crcs = checksum_bytes(&range->sum, (size_t)(end - at));
 
@@ -56,7 +62,9 @@ static int send_whole(const struct replica_read *read, const struct send_range *
 
     if (size) {
         rc = packet_put(out, read, range, range->start, range->end, 0, err);
-        if (!rc) rc = file_pread_full(read->file.data_fd, buf_extend(out, size), size, range->start, err);
+        if (!rc)
+            rc =
+                file_pread_full(read->file.data_fd, buf_extend(out, size), size, range->start, err);
         if (rc) return rc;
     }
     header_put(out, range->end, size ? 1 : 0, true, 0, 0);
@@ -73,7 +81,8 @@ static int64_t packet_size(const struct send_range *range, const struct replica_
 }
 
 int send_block_data(const struct replica_read *read, const struct send_range *range, int fd,
-                    const struct buf *head, int timeout_ms, struct throttle *throttle, struct err *err)
+                    const struct buf *head, int timeout_ms, struct throttle *throttle,
+                    struct err *err)
 {
     int64_t step = packet_size(range, read), seqno = 0;
     struct buf out = {0};
@@ -85,12 +94,14 @@ int send_block_data(const struct replica_read *read, const struct send_range *ra
         buf_release(&out);
         return rc;
     }
-    posix_fadvise(read->file.data_fd, range->start, range->end - range->start, POSIX_FADV_SEQUENTIAL);
+    posix_fadvise(read->file.data_fd, range->start, range->end - range->start,
+                  POSIX_FADV_SEQUENTIAL);
     for (int64_t at = range->start; at < range->end && !rc; at += step) {
         int64_t end = MIN(at + step, range->end);
         rc = packet_put(&out, read, range, at, end, seqno++, err);
         if (!rc) rc = xfer_write(fd, out.data, out.length, MSG_MORE, timeout_ms, err);
-        if (!rc) rc = xfer_sendfile(fd, read->file.data_fd, at, (size_t)(end - at), timeout_ms, err);
+        if (!rc)
+            rc = xfer_sendfile(fd, read->file.data_fd, at, (size_t)(end - at), timeout_ms, err);
         throttle_pass(throttle, (uint64_t)(end - at));
         buf_clear(&out);
     }
@@ -128,23 +139,28 @@ static void take_verdict(struct xfer_context *ctx)
     ctx->keep = true;
 }
 
-static int send_it(struct xfer_context *ctx, const Pb__OpReadBlock *op, const struct replica_read *read,
-                   const struct block_name *block, bool *started, struct err *err)
+static int send_it(struct xfer_context *ctx, const Pb__OpReadBlock *op,
+                   const struct replica_read *read, const struct block_name *block, bool *started,
+                   struct err *err)
 {
     struct send_range range;
     struct buf answer = {0};
 
-    int rc = send_range_init(&range, read, block, (int64_t)op->offset, (int64_t)op->len, op->sendchecksums, err);
+    int rc = send_range_init(&range, read, block, (int64_t)op->offset, (int64_t)op->len,
+                             op->sendchecksums, err);
     if (rc) return rc;
     *started = true;
     answer_put(&answer, &range);
-    rc = send_block_data(read, &range, ctx->fd, &answer, ctx->dn->settings.write_timeout_ms, NULL, err);
+    rc = send_block_data(read, &range, ctx->fd, &answer, ctx->dn->settings.write_timeout_ms, NULL,
+                         err);
     buf_release(&answer);
     if (rc) return rc;
     atomic_fetch_add(&ctx->dn->bytes_read, (uint64_t)(range.end - range.start));
     atomic_fetch_add(&ctx->dn->blocks_read, 1);
-    if (op->cachingstrategy && op->cachingstrategy->has_dropbehind && op->cachingstrategy->dropbehind)
-        posix_fadvise(read->file.data_fd, range.start, range.end - range.start, POSIX_FADV_DONTNEED);
+    if (op->cachingstrategy && op->cachingstrategy->has_dropbehind &&
+        op->cachingstrategy->dropbehind)
+        posix_fadvise(read->file.data_fd, range.start, range.end - range.start,
+                      POSIX_FADV_DONTNEED);
     return 0;
 }
 
@@ -168,7 +184,8 @@ void send_block_op(struct xfer_context *ctx, const Pb__OpReadBlock *op)
         xfer_fail(ctx, "opReadBlock", named, &err);
     else
         log_debug("sending blk_%" PRId64 " to %s: %s", block.id, ctx->peer, err.text);
-    /* Neither a reader's checksum nor its report can tell of a disk that does not give the bytes out. */
+    /* Neither a reader's checksum nor its report can tell of a disk that does not give the bytes
+     * out. */
     if (pool && (rc == ERR_CORRUPT || (started && (rc == ERR_IO || rc == ERR_EOF)))) {
         log_error("blk_%" PRId64 "_%" PRIu64 ": %s; reported as bad", block.id, read.gs, err.text);
         if (read.volume) {

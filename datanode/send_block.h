@@ -1,6 +1,6 @@
 /*
- * READ_BLOCK, and the sending half of copies: data by sendfile, checksums from the meta file. Answers Hadoop's
- * BlockSender.
+ * READ_BLOCK, and the sending half of copies: data by sendfile, checksums from the meta file.
+ * Answers Hadoop's BlockSender.
  */
 #ifndef DATANODE_SEND_BLOCK_H
 #define DATANODE_SEND_BLOCK_H
@@ -16,8 +16,9 @@ struct send_range {
     int64_t start, end;
 };
 /* ERR_IO with Hadoop's text when the range is not in the replica. */
-int send_range_init(struct send_range *range, const struct replica_read *read, const struct block_name *block,
-                    int64_t offset, int64_t length, bool checksums, struct err *err) MUST_CHECK;
+int send_range_init(struct send_range *range, const struct replica_read *read,
+                    const struct block_name *block, int64_t offset, int64_t length, bool checksums,
+                    struct err *err) MUST_CHECK;
 
 /* Sends `head` (an answer or a request that comes first), the packets, and the empty last one. */
 int send_block_data(const struct replica_read *read, const struct send_range *range, int fd,

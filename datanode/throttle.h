@@ -1,4 +1,5 @@
-/* Bandwidth limits of background copies, over all that share one. Answers Hadoop's DataTransferThrottler. Any thread. */
+/* Bandwidth limits of background copies, over all that share one. Answers Hadoop's
+ * DataTransferThrottler. Any thread. */
 #ifndef DATANODE_THROTTLE_H
 #define DATANODE_THROTTLE_H
 

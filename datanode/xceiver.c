@@ -21,7 +21,7 @@ struct connection {
     LIST_ENTRY(connection) link;
     struct xceiver *xceiver;
     int fd;
-    bool served; /* an operation was done on it: the keepalive time counts */
+    bool served;              /* an operation was done on it: the keepalive time counts */
     struct loop_watch *watch; /* loop thread; while resting */
     char peer[NET_TEXT_MAX];
 };
@@ -91,9 +91,10 @@ static void rest(void *arg)
         connection_close(connection);
         return;
     }
-    connection->watch = loop_watch_new(connection->xceiver->dn->loop, connection->fd, on_ready, connection);
-    loop_watch_set_timeout(connection->watch,
-                           connection->served ? settings->keepalive_ms : settings->socket_timeout_ms);
+    connection->watch =
+        loop_watch_new(connection->xceiver->dn->loop, connection->fd, on_ready, connection);
+    loop_watch_set_timeout(connection->watch, connection->served ? settings->keepalive_ms
+                                                                 : settings->socket_timeout_ms);
     loop_watch_set(connection->watch, LOOP_READ | LOOP_TIMEOUT);
 }
 
@@ -102,7 +103,8 @@ static void connection_open(struct xceiver *xceiver, int fd)
     struct connection *connection;
 
     if (xceiver->count >= (size_t)xceiver->dn->settings.transfer_threads * 2) {
-        log_limited(LOG_WARN, 1000, "more than %zu data connections; a new one is closed", xceiver->count);
+        log_limited(LOG_WARN, 1000, "more than %zu data connections; a new one is closed",
+                    xceiver->count);
         close(fd);
         return;
     }
@@ -136,12 +138,13 @@ static void on_accept(int listen_fd, unsigned events UNUSED, void *arg)
 
 /* ---- on a worker ---- */
 
-struct block_pool *xfer_pool(struct xfer_context *ctx, const Pb__ExtendedBlock *block, struct block_name *name,
-                             struct err *err)
+struct block_pool *xfer_pool(struct xfer_context *ctx, const Pb__ExtendedBlock *block,
+                             struct block_name *name, struct err *err)
 {
     struct block_pool *pool = dataset_pool(ctx->dn->dataset, block->poolid);
 
-    *name = (struct block_name){.id = (int64_t)block->blockid, .gs = block->generationstamp,
+    *name = (struct block_name){.id = (int64_t)block->blockid,
+                                .gs = block->generationstamp,
                                 .length = block->has_numbytes ? (int64_t)block->numbytes : 0};
     if (!pool)
         err_set(err, ERR_IO, "Block pool %s is not served by this datanode", block->poolid);
@@ -168,25 +171,29 @@ void xfer_fail(struct xfer_context *ctx, const char *op, const Pb__ExtendedBlock
     const char *java_class = err->java_class[0] ? err->java_class : err_java_class(err->code);
     struct buf text = {0};
 
-    buf_printf(&text, "%s %s:blk_%" PRId64 "_%" PRIu64 " received exception %s: %s", op, block->poolid,
-               (int64_t)block->blockid, block->generationstamp, java_class, err->text);
+    buf_printf(&text, "%s %s:blk_%" PRId64 "_%" PRIu64 " received exception %s: %s", op,
+               block->poolid, (int64_t)block->blockid, block->generationstamp, java_class,
+               err->text);
     log_warn("%s: %s", ctx->peer, buf_cstr(&text));
     struct err ignored = ERR_INIT;
-    Pb__Status status = err->code == ERR_UNSUPPORTED ? PB__STATUS__ERROR_UNSUPPORTED : PB__STATUS__ERROR;
+    Pb__Status status =
+        err->code == ERR_UNSUPPORTED ? PB__STATUS__ERROR_UNSUPPORTED : PB__STATUS__ERROR;
     if (xfer_answer(ctx, status, buf_cstr(&text), &ignored))
         log_debug("answer to %s: %s", ctx->peer, ignored.text);
     buf_release(&text);
     ctx->keep = false;
 }
 
-/* Short-circuit reads are not enabled: what Apache's datanode answers then, on which clients stop asking. */
+/* Short-circuit reads are not enabled: what Apache's datanode answers then, on which clients stop
+ * asking. */
 static void refuse_short_circuit(struct xfer_context *ctx, const struct xfer_op *op)
 {
     struct buf buf = {0};
     struct err err = ERR_INIT;
 
     if (op->code == XFER_REQUEST_SHORT_CIRCUIT_FDS) {
-        if (xfer_answer(ctx, PB__STATUS__ERROR_UNSUPPORTED, "DFS_DOMAIN_SOCKET_PATH is not configured.", &err))
+        if (xfer_answer(ctx, PB__STATUS__ERROR_UNSUPPORTED,
+                        "DFS_DOMAIN_SOCKET_PATH is not configured.", &err))
             log_debug("%s: %s", ctx->peer, err.text);
         ctx->keep = true;
         return;
@@ -217,10 +224,13 @@ static void dispatch(struct xfer_context *ctx, const struct xfer_op *op)
     case XFER_RELEASE_SHORT_CIRCUIT_FDS:
     case XFER_REQUEST_SHORT_CIRCUIT_SHM: refuse_short_circuit(ctx, op); break;
     case XFER_BLOCK_GROUP_CHECKSUM:
-        err_set(&err, ERR_UNSUPPORTED, "checksums of block groups are not computed by this datanode");
+        err_set(&err, ERR_UNSUPPORTED,
+                "checksums of block groups are not computed by this datanode");
         xfer_fail(ctx, "blockGroupChecksum", op->group_checksum->header->block, &err);
         break;
-    default: log_info("%s: operation %s is not supported", ctx->peer, xfer_op_name((int)op->code)); break;
+    default:
+        log_info("%s: operation %s is not supported", ctx->peer, xfer_op_name((int)op->code));
+        break;
     }
 }
 
@@ -235,8 +245,11 @@ static void serve(void *arg)
 {
     struct connection *connection = arg;
     struct xceiver *xceiver = connection->xceiver;
-    struct xfer_context ctx = {.dn = xceiver->dn, .buffers = xceiver->buffers, .fd = connection->fd,
-                               .peer = connection->peer, .local = xceiver->local};
+    struct xfer_context ctx = {.dn = xceiver->dn,
+                               .buffers = xceiver->buffers,
+                               .fd = connection->fd,
+                               .peer = connection->peer,
+                               .local = xceiver->local};
 
     xfer_in_init(&ctx.in, ctx.fd, xceiver->dn->settings.socket_timeout_ms);
     do {
@@ -293,7 +306,7 @@ void xceiver_stop(struct xceiver *xceiver)
     xceiver->accept_watch = NULL;
     pthread_mutex_lock(&xceiver->lock);
     xceiver->stopping = true;
-    LIST_FOREACH(connection, &xceiver->connections, link) shutdown(connection->fd, SHUT_RDWR);
+    LIST_FOREACH (connection, &xceiver->connections, link) shutdown(connection->fd, SHUT_RDWR);
     pthread_mutex_unlock(&xceiver->lock);
     worker_pool_stop(xceiver->workers);
     /* What is left rests in the loop, or was posted to it and now never runs. */
@@ -313,5 +326,11 @@ void xceiver_free(struct xceiver *xceiver)
     mem_free(xceiver);
 }
 
-int xceiver_count(struct xceiver *xceiver) { return worker_busy(xceiver->workers); }
-struct pool *xceiver_buffers(struct xceiver *xceiver) { return xceiver->buffers; }
+int xceiver_count(struct xceiver *xceiver)
+{
+    return worker_busy(xceiver->workers);
+}
+struct pool *xceiver_buffers(struct xceiver *xceiver)
+{
+    return xceiver->buffers;
+}

@@ -1,0 +1,303 @@
+#include "datanode/datanode.h"
+
+#include <stdio.h>
+
+#include "common/clock.h"
+#include "common/http.h"
+#include "common/log.h"
+#include "common/mem.h"
+#include "datanode/copy_block.h"
+#include "datanode/dn_web.h"
+#include "datanode/ipc_ops.h"
+#include "datanode/nn_link.h"
+#include "datanode/syncer.h"
+#include "datanode/xceiver.h"
+
+enum {
+    CALL_THREADS = 64,
+    CALL_QUEUE = 1024,
+    TRANSFER_THREADS = 32,
+    RECOVERY_THREADS = 8,
+    WORK_QUEUE = 4096
+};
+
+/* ---- settings ---- */
+
+static int ms_of(const struct conf *conf, enum conf_id id)
+{
+    return (int)MIN(MAX(conf_ms(conf, id), (int64_t)0), (int64_t)INT32_MAX / 4);
+}
+
+static void read_settings(struct dn_settings *s, const struct conf *conf)
+{
+    s->socket_timeout_ms = ms_of(conf, CONF_dfs_client_socket_timeout);
+    s->write_timeout_ms = ms_of(conf, CONF_dfs_datanode_socket_write_timeout);
+    /* 0 means for ever in Hadoop; here as long as an int of milliseconds can say. */
+    if (!s->socket_timeout_ms) s->socket_timeout_ms = INT32_MAX / 4;
+    if (!s->write_timeout_ms) s->write_timeout_ms = INT32_MAX / 4;
+    s->keepalive_ms = ms_of(conf, CONF_dfs_datanode_socket_reuse_keepalive);
+    s->transfer_threads =
+        (int)MIN(MAX(conf_int(conf, CONF_dfs_datanode_max_transfer_threads), 1), 65536);
+    s->heartbeat_ms = MAX(conf_ms(conf, CONF_dfs_heartbeat_interval), 1);
+    s->report_ms = conf_ms(conf, CONF_dfs_blockreport_intervalMsec);
+    s->report_split = conf_int(conf, CONF_dfs_blockreport_split_threshold);
+    s->sync_on_close = conf_bool(conf, CONF_dfs_datanode_synconclose);
+    s->use_hostname = conf_bool(conf, CONF_dfs_datanode_use_datanode_hostname);
+    s->moves_max = (int)MAX(conf_int(conf, CONF_dfs_datanode_balance_max_concurrent_moves), 1);
+    s->volumes_tolerated = (int)conf_int(conf, CONF_dfs_datanode_failed_volumes_tolerated);
+}
+
+/* ---- volumes ---- */
+
+static bool too_many_failed(const struct datanode *dn, size_t configured, size_t failed)
+{
+    int tolerated = dn->settings.volumes_tolerated;
+
+    if (failed >= configured) return true;
+    return tolerated >= 0 && failed > (size_t)tolerated;
+}
+
+static int open_volumes(struct datanode *dn, struct volume ***volumes, size_t *count,
+                        struct err *err)
+{
+    char **words = conf_list(dn->conf, CONF_dfs_datanode_data_dir);
+    size_t configured = 0, failed = 0;
+    int rc = 0;
+
+    while (words[configured]) configured++;
+    *volumes = NEW_ARRAY(struct volume *, MAX(configured, (size_t)1));
+    *count = 0;
+    if (!configured) rc = err_set(err, ERR_CONFIG, "dfs.datanode.data.dir is empty");
+    if (configured > REPLICA_VOLUMES_MAX)
+        rc = err_set(err, ERR_CONFIG, "more than %d data folders", REPLICA_VOLUMES_MAX);
+    for (size_t i = 0; i < configured && !rc; i++) {
+        rc = volume_open(words[i], dn->conf, (uint16_t)*count, &(*volumes)[*count], err);
+        if (!rc) {
+            (*count)++;
+            continue;
+        }
+        log_error("data folder %s: %s", words[i], err->text);
+        failed++;
+        if (!too_many_failed(dn, configured, failed)) rc = 0;
+    }
+    atomic_store(&dn->failed_volumes, (int)failed);
+    conf_list_free(words);
+    return rc;
+}
+
+struct disk_job {
+    struct datanode *dn;
+    struct volume *volume;
+};
+
+/* What was on it is no longer offered: the next full report lacks it, and the namenode makes new
+ * replicas. */
+static void drop_volume(struct datanode *dn, const struct volume *volume)
+{
+    for (size_t i = 0; i < dn->dataset->pool_count; i++) {
+        struct block_pool *pool = dn->dataset->pools[i];
+        struct replica_list list = {0};
+        for (unsigned cursor = 0; replica_map_next(pool->map, &cursor, &list);) {
+            for (size_t k = 0; k < list.count; k++)
+                if (list.items[k].volume == volume->index && !replica_is_open(&list.items[k]))
+                    replica_map_remove(pool->map, &list.items[k]);
+            replica_list_clear(&list);
+        }
+        replica_list_release(&list);
+    }
+}
+
+static void check_disk(void *arg)
+{
+    struct disk_job *job = arg;
+    struct datanode *dn = job->dn;
+    struct volume *volume = job->volume;
+    struct err err = ERR_INIT;
+
+    mem_free(job);
+    if (!volume_check(volume, &err)) {
+        log_info("the disk of %s passed its check", volume->dir);
+        pthread_mutex_lock(&dn->lock);
+        dn->disk_failed[volume->index] = false;
+        pthread_mutex_unlock(&dn->lock);
+        return;
+    }
+    log_error("volume %s has failed: %s", volume->dir, err.text);
+    atomic_store(&volume->failed, true);
+    atomic_store(&dn->last_volume_failure_ms, clock_wall_ms());
+    size_t failed = (size_t)atomic_fetch_add(&dn->failed_volumes, 1) + 1;
+    drop_volume(dn, volume);
+    bool fatal = too_many_failed(dn, dn->dataset->volume_count, failed);
+    char *text = mem_printf("DataNode failed volumes:%s;", volume->dir);
+    nn_report_error(dn, fatal ? NN_ERROR_FATAL_DISK : NN_ERROR_DISK, text);
+    mem_free(text);
+    if (fatal) {
+        log_error("DataNode is shutting down: %zu volumes failed, %d are tolerated", failed,
+                  dn->settings.volumes_tolerated);
+        datanode_shutdown(dn, 1);
+        return;
+    }
+    nn_trigger_heartbeats(dn);
+    nn_trigger_report(dn, false, NULL);
+}
+
+/* From any thread, maybe with a replica's lock: the check itself runs on a worker, one at a time
+ * per volume. */
+static void on_disk_error(void *arg, struct volume *volume, const struct err *err)
+{
+    struct datanode *dn = arg;
+    struct err busy = ERR_INIT;
+
+    pthread_mutex_lock(&dn->lock);
+    bool checking = dn->disk_failed[volume->index];
+    dn->disk_failed[volume->index] = true;
+    pthread_mutex_unlock(&dn->lock);
+    if (checking) return;
+    log_warn("I/O error on %s: %s; checking the disk", volume->dir, err->text);
+    struct disk_job *job = NEW(struct disk_job);
+    *job = (struct disk_job){.dn = dn, .volume = volume};
+    if (!worker_submit(dn->calls, check_disk, job, &busy)) return;
+    mem_free(job);
+    pthread_mutex_lock(&dn->lock);
+    dn->disk_failed[volume->index] = false;
+    pthread_mutex_unlock(&dn->lock);
+}
+
+/* ---- who we are ---- */
+
+static int name_self(struct datanode *dn, struct err *err)
+{
+    const char *name = conf_str(dn->conf, CONF_dfs_datanode_hostname);
+    struct net_addr addr;
+
+    int rc = net_parse(conf_str(dn->conf, CONF_dfs_datanode_address), 9866, &addr, err);
+    if (rc) return rc;
+    bool any = str_empty(addr.host) || str_eq(addr.host, "0.0.0.0") || str_eq(addr.host, "::");
+    snprintf(dn->ip, sizeof dn->ip, "%s",
+             any ? "127.0.0.1" : addr.host); /* the namenode puts what it sees */
+    if (*name)
+        snprintf(dn->host, sizeof dn->host, "%s", name);
+    else
+        net_host_name(dn->host, sizeof dn->host);
+    return 0;
+}
+
+void datanode_id(struct datanode *dn, Pb__DatanodeID *id)
+{
+    pb__datanode_id__init(id);
+    id->ipaddr = dn->ip;
+    id->hostname = dn->host;
+    id->datanodeuuid = dn->uuid;
+    id->xferport = dn->xfer_port;
+    id->infoport = dn->http_port;
+    id->ipcport = dn->ipc_port;
+    id->has_infosecureport = 1;
+}
+
+/* ---- life ---- */
+
+static int open_ports(struct datanode *dn, struct err *err)
+{
+    int rc = xceiver_new(dn, &dn->xceiver, &dn->xfer_port, err);
+
+    if (!rc) rc = ipc_start(dn, &dn->ipc_port, err);
+    if (!rc) rc = dn_web_start(dn, &dn->http_port, err);
+    return rc;
+}
+
+static int start(struct datanode *dn, struct err *err)
+{
+    struct volume **volumes;
+    size_t count;
+
+    read_settings(&dn->settings, dn->conf);
+    int rc = open_volumes(dn, &volumes, &count, err);
+    dn->dataset = dataset_new(volumes, count);
+    if (rc) return rc;
+    dn->dataset->size_default = conf_size(dn->conf, CONF_dfs_blocksize);
+    dn->dataset->disk_error = on_disk_error;
+    dn->dataset->disk_error_arg = dn;
+    dn->dataset->syncer = syncer_new();
+    dn->calls = worker_pool_new("call", CALL_THREADS, CALL_QUEUE);
+    dn->transfers = worker_pool_new("transfer", TRANSFER_THREADS, WORK_QUEUE);
+    dn->recoveries = worker_pool_new("recover", RECOVERY_THREADS, WORK_QUEUE);
+    atomic_store(&dn->balance_bandwidth,
+                 conf_size(dn->conf, CONF_dfs_datanode_balance_bandwidthPerSec));
+    copy_block_set_bandwidth(atomic_load(&dn->balance_bandwidth));
+    rc = name_self(dn, err);
+    if (!rc) rc = nn_services_new(dn, err);
+    if (!rc) rc = open_ports(dn, err);
+    if (rc) return rc;
+    log_info("datanode %s: data port %u, IPC port %u, HTTP port %u, %zu data folders", dn->host,
+             dn->xfer_port, dn->ipc_port, dn->http_port, count);
+    return nn_services_start(dn, err);
+}
+
+int datanode_start(const struct conf *conf, struct loop *loop, struct datanode **out,
+                   struct err *err)
+{
+    struct datanode *dn = NEW(struct datanode);
+
+    dn->conf = conf_copy(conf);
+    dn->loop = loop;
+    dn->start_ms = clock_wall_ms();
+    pthread_mutex_init(&dn->lock, NULL);
+    int rc = start(dn, err);
+    if (rc) {
+        datanode_stop(dn);
+        return rc;
+    }
+    *out = dn;
+    return 0;
+}
+
+void datanode_stop(struct datanode *dn)
+{
+    if (!dn) return;
+    atomic_store(&dn->stopping, true);
+    if (dn->rpc) rpc_server_stop(dn->rpc);
+    http_server_free(dn->http);
+    nn_services_stop(dn); /* calls to namenodes end, so that workers do not wait for them */
+    if (dn->xceiver) xceiver_stop(dn->xceiver);
+    worker_pool_free(dn->transfers);
+    worker_pool_free(dn->recoveries);
+    worker_pool_free(dn->calls);
+    rpc_server_free(dn->rpc);
+    if (dn->dataset) syncer_free(dn->dataset->syncer);
+    xceiver_free(dn->xceiver);
+    dataset_free(dn->dataset);
+    nn_services_free(dn);
+    conf_free(dn->conf);
+    pthread_mutex_destroy(&dn->lock);
+    mem_free(dn);
+}
+
+int datanode_pool(struct datanode *dn, const struct namespace_info *info, struct block_pool **pool,
+                  struct err *err)
+{
+    int rc = 0;
+
+    pthread_mutex_lock(&dn->lock);
+    *pool = dataset_pool(dn->dataset, info->pool_id);
+    if (!*pool) rc = dataset_add_pool(dn->dataset, info, dn->uuid, pool, err);
+    pthread_mutex_unlock(&dn->lock);
+    return rc;
+}
+
+void datanode_shutdown(struct datanode *dn, int exit_code)
+{
+    if (atomic_exchange(&dn->stopping, true)) return;
+    dn->exit_code = exit_code;
+    loop_stop(dn->loop);
+}
+
+void datanode_service_ended(struct datanode *dn)
+{
+    struct nn_link_status links[DN_SERVICES_MAX * NN_LINKS_MAX];
+    size_t count = nn_link_statuses(dn, links, ARRAY_LEN(links));
+
+    for (size_t i = 0; i < count; i++)
+        if (!str_eq(links[i].state, "FAILED")) return;
+    log_error("no namenode is left to serve; exiting");
+    datanode_shutdown(dn, 1);
+}
