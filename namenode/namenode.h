@@ -45,6 +45,7 @@ struct namenode {
     struct http_server *http;
     struct worker_pool *workers;
     struct audit *audit;
+    struct topology_script *topology_script; /* workers */
     struct user_groups *groups; /* any thread */
     struct loop *loop; /* main thread */
     char *rpc_host;     /* what clients are told: fs.defaultFS' host */

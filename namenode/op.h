@@ -41,6 +41,9 @@ static inline void op_stamp(const struct op *op, struct edit *edit)
     edit->call_id = op->call_id;
 }
 
+/* Fills what an at-most-once call is answered that took effect before a restart and is repeated now (op_file.c). */
+int op_repeat(struct core *core, struct op *op, const ProtobufCMessage *request, ProtobufCMessage *response, struct err *err) MUST_CHECK;
+
 /* ERR_SAFE_MODE with Apache's text ("Cannot create file /x. Name node is in safe mode…") when a change is not allowed now. */
 int op_check_not_safemode(struct core *core, const char *what, struct err *err) MUST_CHECK;
 /* ERR_ACCESS "Access denied for user U. Superuser privilege is required for operation X". */

@@ -10,7 +10,7 @@
 #include "namenode/op.h"
 
 /* "blk_1073741825_1001" for messages, in the arena. */
-const char *block_text(const struct block_id *id, struct arena *arena);
+const char *block_id_text(const struct block_id *id, struct arena *arena);
 /* The block as messages name it in full: "BP-1-127.0.0.1-1:blk_1073741825_1001". */
 const char *extended_block_text(const char *pool, const struct block_id *id, struct arena *arena);
 

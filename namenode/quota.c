@@ -43,7 +43,7 @@ static int64_t file_bytes(const struct core *core, const struct inode *file)
     for (uint32_t i = 0; i < file->block_count; i++) {
         const struct block *block = inode_block(file, i);
 
-        bytes += (int64_t)(block_is_complete(block) ? block->length : inode_block_size(core->tree.inodes, file));
+        bytes += (int64_t)(block_is_complete(block) || block->state == BLOCK_COMMITTED ? block->length : inode_block_size(core->tree.inodes, file));
     }
     return bytes;
 }

@@ -1,0 +1,106 @@
+#include "namenode/located.h"
+
+#include "namenode/dn_info.h"
+#include "namenode/placement.h"
+
+enum { LOCATIONS_MAX = 512 }; /* of one block: the highest replication */
+
+const Pb__Token located_empty_token = {
+    .base = PROTOBUF_C_MESSAGE_INIT(&pb__token__descriptor),
+    .identifier = {0, NULL},
+    .password = {0, NULL},
+    .kind = (char *)"",
+    .service = (char *)"",
+};
+
+Pb__ExtendedBlock *located_extended_block(struct core *core, const struct block_id *id, struct arena *arena)
+{
+    Pb__ExtendedBlock *block = arena_alloc(arena, sizeof *block);
+
+    pb__extended_block__init(block);
+    block->poolid = core->identity.block_pool_id;
+    block->blockid = id->id;
+    block->generationstamp = id->generation_stamp;
+    block->has_numbytes = 1;
+    block->numbytes = id->length;
+    return block;
+}
+
+struct block_id located_block_id(const Pb__ExtendedBlock *block)
+{
+    return (struct block_id){.id = block->blockid, .generation_stamp = block->generationstamp, .length = block->has_numbytes ? block->numbytes : 0};
+}
+
+int located_check_pool(struct core *core, const Pb__ExtendedBlock *block, struct err *err)
+{
+    if (!block || str_eq(block->poolid, core->identity.block_pool_id)) return 0;
+    return err_set(err, ERR_IO, "Unexpected BlockPoolId %s - expected %s", block->poolid, core->identity.block_pool_id);
+}
+
+Pb__LocatedBlock *located_block_make(struct core *core, const struct block_id *id, struct storage *const *storages, size_t count,
+                                     uint64_t offset, struct arena *arena)
+{
+    Pb__LocatedBlock *out = arena_alloc(arena, sizeof *out);
+
+    pb__located_block__init(out);
+    out->b = located_extended_block(core, id, arena);
+    out->offset = offset;
+    out->blocktoken = (Pb__Token *)&located_empty_token;
+    if (!count) return out;
+    Pb__DatanodeInfo *infos = ARENA_ARRAY(arena, Pb__DatanodeInfo, count);
+    out->locs = ARENA_ARRAY(arena, Pb__DatanodeInfo *, count);
+    out->iscached = ARENA_ARRAY(arena, protobuf_c_boolean, count);
+    out->storagetypes = ARENA_ARRAY(arena, Pb__StorageType, count);
+    out->storageids = ARENA_ARRAY(arena, char *, count);
+    for (size_t i = 0; i < count; i++) {
+        dn_info_fill(core, storages[i]->datanode, &infos[i], arena);
+        out->locs[i] = &infos[i];
+        out->storagetypes[i] = (Pb__StorageType)storages[i]->type;
+        out->storageids[i] = storages[i]->uuid;
+    }
+    out->n_locs = out->n_iscached = out->n_storagetypes = out->n_storageids = count;
+    return out;
+}
+
+static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const struct block *block, uint64_t offset)
+{
+    struct storage *storages[LOCATIONS_MAX];
+    struct block_id id = block_name(block);
+    bool corrupt = false;
+    size_t count;
+
+    if (block->state == BLOCK_COMPLETE || block->state == BLOCK_COMMITTED) {
+        count = blocks_live(core, block, storages, LOCATIONS_MAX);
+        if (!count && block->state == BLOCK_COMMITTED) count = blocks_expected(core, block, storages, LOCATIONS_MAX);
+        corrupt = blocks_all_corrupt(core, block);
+        placement_sort_for_reader(core, op->client_ip, storages, count);
+    } else {
+        count = blocks_expected(core, block, storages, LOCATIONS_MAX);
+    }
+    Pb__LocatedBlock *out = located_block_make(core, &id, storages, count, offset, op->arena);
+    out->corrupt = corrupt;
+    return out;
+}
+
+int located_blocks_fill(struct core *core, struct op *op, const struct inode *file, uint64_t offset, uint64_t length,
+                        Pb__LocatedBlocks *out, struct err *err UNUSED)
+{
+    uint64_t end = offset + length < offset ? UINT64_MAX : offset + length, at = 0, last_offset = 0;
+    struct block *last = inode_last_block(file);
+    bool started = false; /* an empty unfinished last block is listed only behind one that overlaps, as in createLocatedBlockList */
+
+    out->underconstruction = file->under_construction;
+    out->filelength = inode_length(file, false);
+    out->islastblockcomplete = last && block_is_complete(last);
+    out->blocks = ARENA_ARRAY(op->arena, Pb__LocatedBlock *, MAX(file->block_count, 1u));
+    for (uint32_t i = 0; i < file->block_count; i++) {
+        struct block *block = inode_block(file, i);
+        uint64_t block_end = at + block->length;
+        if (block_end > offset) started = true;
+        if (started && at < end) out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
+        if (block == last) last_offset = at;
+        at = block_end;
+    }
+    if (last) out->lastblock = locate_block(core, op, last, last_offset);
+    return 0;
+}
