@@ -158,6 +158,7 @@ static int uri_authority(const char *uri, char *authority, size_t size, struct e
     static const char scheme[] = "hdfs://";
     const char *colon = strstr(uri, "://");
 
+    *authority = '\0';
     if (!str_starts(uri, scheme)) {
         if (!colon) return err_set(err, ERR_CONFIG, "%s is no hdfs:// address", uri);
         return fs_set_java_class(

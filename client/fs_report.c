@@ -350,7 +350,7 @@ static int snapshot_root(struct fs *fs, const char *path, char **root, struct er
 /* DistributedFileSystem.getTrashRoot */
 int fs_trash_root(struct fs *fs, const char *path, char **result, struct err *err)
 {
-    struct fs_server_defaults defaults;
+    struct fs_server_defaults defaults = {0};
     char *root = NULL;
 
     int rc = fs_check_path(path, err);

@@ -242,13 +242,13 @@ int fs_list_next(struct fs_listing *listing, const struct fs_status **status, st
         if (!page->remainingentries || !page->n_partiallisting) return 0;
         int rc = fetch_page(listing, &page->partiallisting[page->n_partiallisting - 1]->path, err);
         if (rc == ERR_NOT_FOUND) return 0; /* deleted meanwhile: what was listed is all there is */
-        if (rc) return rc;
+        if (rc < 0) return rc;
         page = listing->page;
     }
     const Pb__HdfsFileStatus *from = page->partiallisting[listing->next++];
     int rc = fs_status_decode(&listing->status, from, listing->path, err);
     if (!rc && from->locations) rc = decode_blocks(&listing->status, from->locations, err);
-    if (rc) return rc;
+    if (rc < 0) return rc;
     *status = &listing->status;
     return 1;
 }

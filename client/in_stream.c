@@ -123,7 +123,7 @@ static void mark_dead(struct in_stream *stream, const char *uuid)
     if (is_dead(stream, uuid)) return;
     pthread_mutex_lock(&stream->lock);
     if (stream->dead_count == DEAD_MAX) /* forget the oldest */
-        memmove(stream->dead, stream->dead + 1, sizeof *stream->dead * --stream->dead_count);
+        memmove(stream->dead, stream->dead + 1, --stream->dead_count * sizeof *stream->dead);
     snprintf(stream->dead[stream->dead_count++], UUID_MAX, "%s", uuid);
     pthread_mutex_unlock(&stream->lock);
 }

@@ -65,7 +65,7 @@ static void set_text(struct err *err, int code, const char *format, va_list args
     vsnprintf(err->text, sizeof err->text, format, args);
 }
 
-int err_set(struct err *err, int code, const char *format, ...)
+int (err_set)(struct err *err, int code, const char *format, ...)
 {
     va_list args;
 
@@ -76,7 +76,7 @@ int err_set(struct err *err, int code, const char *format, ...)
     return code;
 }
 
-int err_set_errno(struct err *err, int errno_value, const char *format, ...)
+int (err_set_errno)(struct err *err, int errno_value, const char *format, ...)
 {
     int code = err_from_errno(errno_value);
     va_list args;
@@ -90,7 +90,7 @@ int err_set_errno(struct err *err, int errno_value, const char *format, ...)
     return code;
 }
 
-int err_wrap(struct err *err, int code, const char *format, ...)
+int (err_wrap)(struct err *err, int code, const char *format, ...)
 {
     char inner[ERR_TEXT_MAX];
     va_list args;
@@ -106,7 +106,7 @@ int err_wrap(struct err *err, int code, const char *format, ...)
     return code;
 }
 
-int err_from_java(struct err *err, const char *java_class, const char *text)
+int (err_from_java)(struct err *err, const char *java_class, const char *text)
 {
     int code = ERR_REMOTE;
 

@@ -57,4 +57,19 @@ const char *err_java_class(int code); /* full Java class name */
 int err_errno(int code);              /* positive errno */
 int err_from_errno(int errno_value);  /* the closest ERR_* */
 
+/* The static analyzer looks at one file at a time: it is told that these return a code, and that a
+ * code is not 0. */
+#ifdef __clang_analyzer__
+#define ERR_IS_CODE(call)                                                                          \
+    ({                                                                                             \
+        int code_ = (call);                                                                        \
+        if (!code_) __builtin_unreachable();                                                       \
+        code_;                                                                                     \
+    })
+#define err_set(err, code, ...)          (err_set(err, code, __VA_ARGS__), ERR_IS_CODE(code))
+#define err_set_errno(err, errno_, ...)  ERR_IS_CODE(err_set_errno(err, errno_, __VA_ARGS__))
+#define err_wrap(err, code, ...)         (err_wrap(err, code, __VA_ARGS__), ERR_IS_CODE(code))
+#define err_from_java(err, class_, text) ERR_IS_CODE(err_from_java(err, class_, text))
+#endif
+
 #endif

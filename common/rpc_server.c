@@ -107,6 +107,7 @@ static void put_body(struct rpc_full_call *call, const ProtobufCMessage *message
 {
     Pb__RpcResponseHeader header;
 
+    assert(message || packed || !size);
     begin_response(call, &header);
     header.status = PB__RPC_RESPONSE_HEADER__RPC_STATUS__SUCCESS;
     size_t begin = rpc_frame_begin(&call->out);

@@ -142,7 +142,7 @@ static void *pool_take(struct name_pool *pool, size_t length)
     void *name = pool->free[class];
 
     if (name) {
-        memcpy(&pool->free[class], name, sizeof name);
+        memcpy(&pool->free[class], name, sizeof(void *));
         return name;
     }
     if ((size_t)(pool->end - pool->next) < size) {
@@ -159,7 +159,7 @@ static void pool_give(struct name_pool *pool, void *name, size_t length)
 {
     size_t class = name_class(length);
 
-    memcpy(name, &pool->free[class], sizeof name);
+    memcpy(name, &pool->free[class], sizeof(void *));
     pool->free[class] = name;
 }
 
@@ -404,6 +404,7 @@ uint64_t inode_block_size(const struct inode_table *table, const struct inode *i
 
     if (inode->block_size_class != BLOCK_SIZE_OTHER) return table->block_sizes[inode->block_size_class];
     HASH_FIND(hh, table->odd_block_sizes, &reference, sizeof reference, entry);
+    assert(entry);
     return entry->size;
 }
 

@@ -1,6 +1,7 @@
 #include "namenode/topology.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "common/mem.h"
 
@@ -166,7 +167,7 @@ static bool look_up(struct topology *topology, const char *host, size_t field, c
     pthread_mutex_lock(&topology->lock);
     HASH_FIND_STR(topology->known, host, known);
     if (known) text = *(char **)(void *)((char *)known + field);
-    strcpy(out, text ? text : otherwise); /* both were checked to fit */
+    snprintf(out, TOPOLOGY_LOCATION_MAX, "%s", text ? text : otherwise); /* both were checked to fit */
     pthread_mutex_unlock(&topology->lock);
     return text != NULL;
 }

@@ -107,7 +107,7 @@ static void model_make(struct model *model, struct model_node *node)
     if (there) return;
     there = make(&model->tree, dir, is_dir ? INODE_DIRECTORY : INODE_FILE, name);
     *node = (struct model_node){.id = there->id, .parent_id = dir->id, .dir = is_dir};
-    strcpy(node->name, name);
+    memcpy(node->name, name, sizeof name);
     model->dirs += is_dir;
 }
 
@@ -130,7 +130,7 @@ static void model_change(struct model *model, struct model_node *node)
     if (model_find(model, dir->id, name) || tree_is_ancestor(&model->tree, inode, dir)) return;
     tree_move(&model->tree, inode, dir, name, strlen(name));
     node->parent_id = dir->id;
-    strcpy(node->name, name);
+    memcpy(node->name, name, sizeof name);
 }
 
 static int compare_nodes(const void *a, const void *b)
