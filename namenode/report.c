@@ -182,7 +182,7 @@ void report_abort(struct core *core, struct storage *storage)
     if (storage->report) free_job(core, storage->report);
 }
 
-static uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63); }
+static uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0); }
 static uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (~(value & 1) + 1); }
 
 /* Long form of old datanodes: counts, finalized triples, a delimiter of -1s, quadruples of the others. */
