@@ -394,17 +394,30 @@ static int wait_for_socket(struct out_stream *stream, struct err *err)
     return 0;
 }
 
+/* A datanode that fails tells on the one behind it before it closes: who is to blame stands in acks
+ * not read yet. */
+static int send_or_learn(struct out_stream *stream, struct err *err)
+{
+    struct err told = ERR_INIT;
+    int rc = send_some(stream, err);
+
+    if (!rc) return 0;
+    receive_acks(stream, &told);
+    if (stream->pipeline.bad >= 0 || stream->pipeline.restarting >= 0) *err = told;
+    return rc;
+}
+
 /* One round over a pipeline that is connected. */
 static int turn(struct out_stream *stream, enum wait wait, struct err *err)
 {
-    int rc = send_some(stream, err);
+    int rc = send_or_learn(stream, err);
 
     if (!rc && (!satisfied(stream, wait) || stream->unacked_count >= ACKS_LAZY))
         rc = receive_acks(stream, err);
     if (rc || satisfied(stream, wait)) return rc;
     if (stream->pipeline.fd < 0)
-        return 0;                /* the block is finished; the next packet opens another */
-    rc = send_some(stream, err); /* acks may have let the last packet go */
+        return 0;                    /* the block is finished; the next packet opens another */
+    rc = send_or_learn(stream, err); /* acks may have let the last packet go */
     if (rc || satisfied(stream, wait)) return rc;
     heartbeat_if_idle(stream);
     return wait_for_socket(stream, err);
@@ -614,7 +627,7 @@ void out_stream_tick(struct out_stream *stream)
         int rc = receive_acks(stream, &err);
         if (!rc && pipeline->fd >= 0) {
             heartbeat_if_idle(stream);
-            rc = send_some(stream, &err);
+            rc = send_or_learn(stream, &err);
         }
         if (rc) {
             log_warn("the pipeline of %s broke while it was idle: %s", stream->path, err.text);
