@@ -18,7 +18,7 @@ enum {
 };
 #define TIME_MAX_MS ((INT64_C(1) << 48) - 1)
 #define LENGTH_MAX  ((UINT64_C(1) << 44) - 1)
-#define STAMP_MAX   ((UINT64_C(1) << 48) - 1)
+#define STAMP_MAX   ((UINT64_C(1) << 44) - 1)
 
 struct text {
     UT_hash_handle hh;
@@ -394,10 +394,10 @@ static int load_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
 {
     struct inode *inode = NULL;
 
-    if ((n->type == PB__INODE_SECTION__TYPE__FILE && !n->file) ||
-        (n->type == PB__INODE_SECTION__TYPE__DIRECTORY && !n->directory) ||
-        (n->type == PB__INODE_SECTION__TYPE__SYMLINK && !n->symlink))
-        return bad(err, "has not what its type needs", n->id);
+    bool has_body = (n->type == PB__INODE_SECTION__TYPE__FILE && n->file) ||
+                    (n->type == PB__INODE_SECTION__TYPE__DIRECTORY && n->directory) ||
+                    (n->type == PB__INODE_SECTION__TYPE__SYMLINK && n->symlink);
+    if (!has_body) return bad(err, "is of an unknown type, or has not what its type needs", n->id);
     int rc = make_inode(l, n, &inode, err);
     if (rc) return rc;
     switch (n->type) {

@@ -205,7 +205,8 @@ static struct inode *random_inode(struct name_dir *d)
 
     for (inode = inode_next(d->core.tree.inodes, 0); inode;
          inode = inode_next(d->core.tree.inodes, inode_reference(inode)))
-        if (name_dir_random(d, ++seen) == 0) found = inode;
+        if (inode_find(d->core.tree.inodes, inode->id) && name_dir_random(d, ++seen) == 0)
+            found = inode; /* not one that is about to be freed */
     return found;
 }
 
