@@ -30,7 +30,7 @@ struct glob {
     char *literal;       /* the component with its escapes removed */
     char **alternatives; /* without braces; NULL unless wild */
 };
-/* ERR_IO: "Unclosed group near index N", "Unclosed character class …", … */
+/* ERR_IO: "… Unclosed group at pos N: `…`", "… Unclosed character class …", … */
 int glob_compile(struct glob *glob, const char *component, struct err *err) MUST_CHECK;
 bool glob_match(const struct glob *glob, const char *name);
 void glob_release(struct glob *glob); /* zeroed afterwards */

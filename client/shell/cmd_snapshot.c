@@ -79,7 +79,7 @@ static int create_arguments(struct cmd *cmd, struct items *items, struct err *er
     request.snapshotname = (char *)snapshot_of(cmd)->name;
     rc = fs_call(root->vfs->hdfs, "createSnapshot", &request,
                  &pb__create_snapshot_response__descriptor, &arena, &response, err);
-    if (!rc) printf("Created snapshot %s%s\n", root->vfs->prefix, response->snapshotpath);
+    if (!rc) printf("Created snapshot %s\n", response->snapshotpath);
     arena_release(&arena);
     return rc;
 }

@@ -5,18 +5,30 @@
 #include "client/shell/command.h"
 #include "client/shell/dfsadmin.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "common/units.h"
 #include "proto/client_datanode.pb-c.h"
 
 #define RECONFIGURATION_PROTOCOL "org.apache.hadoop.hdfs.protocol.ReconfigurationProtocol"
+
+/* NetUtils.createSocketAddr's complaint. */
+static int check_address(const char *address, struct err *err)
+{
+    struct net_addr parsed;
+    struct err ignored;
+
+    if (!net_parse(address, -1, &parsed, &ignored)) return 0;
+    return command_illegal(err, "Does not contain a valid host:port authority: %s", address);
+}
 
 static int call(struct admin *admin, const char *address, const char *protocol, const char *method,
                 const void *request, const ProtobufCMessageDescriptor *type, struct arena *arena,
                 void *response, struct err *err)
 {
     struct fs *fs;
-    int rc = admin_fs(admin, &fs, err);
+    int rc = check_address(address, err);
 
+    if (!rc) rc = admin_fs(admin, &fs, err);
     return rc ? rc
               : fs_call_datanode(fs, address, protocol, method, request, type, arena, response,
                                  err);
@@ -111,8 +123,9 @@ int admin_delete_block_pool(struct admin *admin, struct err *err)
     Pb__DeleteBlockPoolRequest request = PB__DELETE_BLOCK_POOL_REQUEST__INIT;
     Pb__DeleteBlockPoolResponse *response;
     struct arena arena = {.chunks = NULL};
-    int rc;
+    int rc = check_address(admin->args.items[0], err);
 
+    if (rc) return rc;
     if (admin->args.count == 3 && !str_eq(admin->args.items[2], "force")) return admin_usage(admin);
     request.blockpool = (char *)admin->args.items[1];
     request.force = admin->args.count == 3;
@@ -127,8 +140,9 @@ int admin_shutdown_datanode(struct admin *admin, struct err *err)
     Pb__ShutdownDatanodeRequest request = PB__SHUTDOWN_DATANODE_REQUEST__INIT;
     Pb__ShutdownDatanodeResponse *response;
     struct arena arena = {.chunks = NULL};
-    int rc;
+    int rc = check_address(admin->args.items[0], err);
 
+    if (rc) return rc;
     if (admin->args.count == 2 && strcasecmp(admin->args.items[1], "upgrade"))
         return admin_usage(admin);
     request.forupgrade = admin->args.count == 2;

@@ -59,7 +59,8 @@ char *vfs_qualify(const struct vfs *vfs, const char *path, bool escaped)
     struct buf out = {.data = NULL};
     char *text;
 
-    buf_put_str(&out, vfs->prefix);
+    /* java.net.URI writes an empty authority, Path does not */
+    buf_put_str(&out, escaped && vfs_is_local(vfs) ? "file://" : vfs->prefix);
     for (; *path; path++)
         if (escaped && uri_is_escaped((unsigned char)*path))
             buf_printf(&out, "%%%02X", (unsigned char)*path);
