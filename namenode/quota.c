@@ -36,14 +36,16 @@ static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replica
     for (size_t i = 0; i < ARRAY_LEN(types); i++) usage->type_space[i] += (int64_t)types[i];
 }
 
+/* A block counts in full until its writer has said its length: so that reports of replicas change no quota. */
 static int64_t file_bytes(const struct core *core, const struct inode *file)
 {
     int64_t bytes = 0;
 
     for (uint32_t i = 0; i < file->block_count; i++) {
         const struct block *block = inode_block(file, i);
+        bool known = block->state == BLOCK_COMPLETE || block->state == BLOCK_COMMITTED;
 
-        bytes += (int64_t)(block_is_complete(block) || block->state == BLOCK_COMMITTED ? block->length : inode_block_size(core->tree.inodes, file));
+        bytes += (int64_t)(known ? block->length : inode_block_size(core->tree.inodes, file));
     }
     return bytes;
 }

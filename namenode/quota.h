@@ -4,7 +4,7 @@
  * root per change and nothing else.
  *
  * Checks are the live path's alone; charging belongs to the functions that apply edits, so that replay counts the same.
- * Space is length x replication, and a full block for one that is still written.
+ * Space is length x replication, and a full block for a block that is still written.
  *
  * Core thread only; pure.
  */
