@@ -250,6 +250,7 @@ static int check_source(struct core *core, const struct edit *edit, const struct
                         struct err *err)
 {
     if (!source || !inode_is_file(source) || source == target) return apply_misfit(edit, err, "a source is no other file");
+    if (source->marked) return apply_misfit(edit, err, "a source is named twice");
     if (source->under_construction) return apply_misfit(edit, err, "a source is being written");
     if (inode_parent(core->tree.inodes, source) != inode_parent(core->tree.inodes, target))
         return apply_misfit(edit, err, "a source is in another directory");
@@ -270,26 +271,49 @@ static void take_over_blocks(struct core *core, struct inode *target, struct ino
     inode_free(core->tree.inodes, source);
 }
 
-int apply_concat(struct core *core, const struct edit *edit, struct err *err)
+/* All of them are there before the first is touched; the mark keeps one from being named twice. */
+static int find_sources(struct core *core, const struct edit *edit, const struct inode *target, struct inode **sources,
+                        struct err *err)
 {
     struct arena arena = {0};
     struct resolved source;
-    struct inode *target;
-    int rc = apply_find(core, edit, &target, err);
+    uint32_t found = 0;
+    int rc = 0;
 
-    if (rc) return rc;
-    if (!inode_is_file(target) || target->under_construction) return apply_misfit(edit, err, "the target is not a closed file");
-    struct quota_mark mark = quota_mark(core, target);
-    for (uint32_t i = 0; !rc && i < edit->source_count; i++) {
-        rc = resolve(core, edit, edit->sources[i], &arena, &source, err);
+    while (!rc && found < edit->source_count) {
+        rc = resolve(core, edit, edit->sources[found], &arena, &source, err);
         if (!rc) rc = check_source(core, edit, target, source.inode, err);
-        if (!rc) take_over_blocks(core, target, source.inode);
+        if (rc) break;
+        source.inode->marked = 1;
+        sources[found++] = source.inode;
     }
+    for (uint32_t i = 0; i < found; i++) sources[i]->marked = 0;
+    arena_release(&arena);
+    return rc;
+}
+
+static void concat(struct core *core, const struct edit *edit, struct inode *target, struct inode *const *sources)
+{
+    struct quota_mark mark = quota_mark(core, target);
+
+    for (uint32_t i = 0; i < edit->source_count; i++) take_over_blocks(core, target, sources[i]);
     blocks_set_replication(core, target, target->replication);
     quota_settle(core, target, &mark);
     target->mtime_ms = (uint64_t)edit->mtime_ms;
     touch(inode_parent(core->tree.inodes, target), edit->mtime_ms);
-    arena_release(&arena);
+}
+
+int apply_concat(struct core *core, const struct edit *edit, struct err *err)
+{
+    struct inode *target, **sources;
+    int rc = apply_find(core, edit, &target, err);
+
+    if (rc) return rc;
+    if (!inode_is_file(target) || target->under_construction) return apply_misfit(edit, err, "the target is not a closed file");
+    sources = NEW_ARRAY(struct inode *, edit->source_count);
+    rc = find_sources(core, edit, target, sources, err);
+    if (!rc) concat(core, edit, target, sources);
+    mem_free(sources);
     return rc;
 }
 

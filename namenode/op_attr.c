@@ -212,14 +212,12 @@ static bool plan_quota(struct core *core, const struct inode *dir, const Pb__Set
         edit->ds_quota = space == INT64_MAX ? old_space : space;
         return edit->ds_quota != old;
     }
-    if (dir == core->tree.root && names == QUOTA_NONE)
-        names = QUOTA_NS_ROOT;
-    else if (names == INT64_MAX)
-        names = old_names;
+    /* Clearing the root's is logged as -1: Apache logs what its root has then, which its replay takes for "leave it". */
+    bool root_cleared = dir == core->tree.root && names == QUOTA_NONE;
     edit->op = EDIT_SET_QUOTA;
-    edit->ns_quota = names;
+    edit->ns_quota = names == INT64_MAX ? old_names : names;
     edit->ds_quota = space == INT64_MAX ? old_space : space;
-    return edit->ns_quota != old_names || edit->ds_quota != old_space;
+    return (root_cleared ? QUOTA_NS_ROOT : edit->ns_quota) != old_names || edit->ds_quota != old_space;
 }
 
 int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *request, Pb__SetQuotaResponse *response,

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <cmocka.h>
 
+#include "common/log.h"
 #include "namenode/edit_codec.h"
 #include "namenode/safemode.h"
 
@@ -24,6 +25,7 @@ struct world *world_new(const char *const *settings)
     struct world *world = NEW(struct world);
     struct core *core = &world->core;
 
+    log_set_level(LOG_WARN);
     world->conf = conf_new();
     assert_int_equal(conf_set(world->conf, "dfs.permissions.superusergroup", "supergroup", &world->err), 0);
     for (; settings && *settings; settings += 2)
