@@ -8,7 +8,7 @@
 #include "namenode/redundancy.h"
 #include "namenode/topology.h"
 
-const char *block_text(const struct block *block, char text[64])
+const char *block_print(const struct block *block, char text[64])
 {
     snprintf(text, 64, "blk_%" PRId64 "_%" PRIu64, (int64_t)block->id, (uint64_t)block->generation_stamp);
     return text;
@@ -35,7 +35,7 @@ static void put_block(const struct core *core, const struct block *block, struct
     replicas_count(core, block, &n);
     uint32_t leaving = (uint32_t)n.of[KIND_DECOMMISSIONED] + n.of[KIND_DECOMMISSIONING];
     buf_printf(out, "%s: %s%s (replicas: live: %u decommissioning and decommissioned: %u corrupt: %u in excess: %u maintenance mode: %u) ",
-               path ? path : "[orphaned]", block_text(block, name), n.of[KIND_LIVE] + leaving ? "" : " MISSING", n.of[KIND_LIVE], leaving,
+               path ? path : "[orphaned]", block_print(block, name), n.of[KIND_LIVE] + leaving ? "" : " MISSING", n.of[KIND_LIVE], leaving,
                n.of[KIND_CORRUPT], n.of[KIND_EXCESS], replicas_maintenance(&n));
     for (size_t i = 0; i < count; i++) {
         const struct storage *storage = dn_storage(&core->datanodes, list[i]);
@@ -75,7 +75,7 @@ static void put_pending(const struct core *core, struct buf *out)
     TAILQ_FOREACH(entry, &core->manager->pending_by_age, by_age)
     {
         int64_t since_ms = core->now_wall_ms - (core->now_ms - entry->since_ms);
-        buf_printf(out, "%s StartTime: %s NumReconstructInProgress: %u\n", block_text(block_at(core->blocks, entry->reference), name),
+        buf_printf(out, "%s StartTime: %s NumReconstructInProgress: %u\n", block_print(block_at(core->blocks, entry->reference), name),
                    date_text(since_ms, DATE_SECONDS, false, time) + strlen("yyyy-mm-dd "), entry->count);
     }
 }
@@ -127,7 +127,7 @@ static void put_corrupt(const struct core *core, struct buf *out)
         for (uint32_t i = 0; i < entry->count; i++) {
             const struct storage *storage = dn_storage(&core->datanodes, entry->replicas[i].storage);
             buf_printf(out, "Block=%s\tSize=%" PRIu64 "\tNode=%s\tStorageID=%s\tStorageState=%s\tTotalReplicas=%u\tReason=%s\n",
-                       block_text(block, name), (uint64_t)block->length, dn_name(storage->datanode), storage->uuid,
+                       block_print(block, name), (uint64_t)block->length, dn_name(storage->datanode), storage->uuid,
                        storage->failed ? "FAILED" : storage->read_only_shared ? "READ_ONLY_SHARED" : "NORMAL", (unsigned)block->replica_count,
                        reasons[entry->replicas[i].reason]);
         }

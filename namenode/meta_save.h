@@ -11,6 +11,6 @@
 
 void meta_save_write(const struct core *core, struct buf *out);
 /* "blk_1073741825_1001" */
-const char *block_text(const struct block *block, char text[64]);
+const char *block_print(const struct block *block, char text[64]);
 
 #endif
