@@ -8,10 +8,7 @@
 #include "client/shell/shell.h"
 #include "client/shell/tool.h"
 #include "common/log.h"
-
-/* The daemons; a build without one says so. */
-int namenode_main(int argc, char **argv) __attribute__((weak));
-int datanode_main(int argc, char **argv) __attribute__((weak));
+#include "common/program.h"
 
 struct program {
     const char *name, *text, *group;
@@ -76,10 +73,6 @@ static int run_program(int argc, char **argv)
         fflush(stdout);
         fprintf(stderr, "ERROR: %s is not COMMAND nor fully qualified CLASSNAME.\n", argv[0]);
         print_usage(stdout);
-        return 1;
-    }
-    if (!program->run) {
-        fprintf(stderr, "ERROR: %s is not part of this build\n", program->name);
         return 1;
     }
     if (program->daemon) return program->run(argc, argv);

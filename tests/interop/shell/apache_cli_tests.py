@@ -17,7 +17,7 @@ import xml.etree.ElementTree as ET
 
 HDFS = os.environ.get("HDFS", os.path.join(os.path.dirname(__file__), "../../../build/bin/hdfs"))
 PROGRAMS = {"command": "dfs", "dfs-admin-command": "dfsadmin"}
-SIZES = {"data15bytes": 1, "data30bytes": 2, "data60bytes": 4, "data120bytes": 8, "data1k": 68}
+SIZES = {"data15bytes": 1, "data30bytes": 2, "data60bytes": 4, "data120bytes": 8, "data1k": 71}
 
 
 class Other(Exception):
