@@ -234,6 +234,7 @@ static void change_attribute(struct name_dir *d, struct inode *inode, const char
     static const char *const USERS[] = {"bob", "carol", "d\xc3\xa4ve"};
     struct edit edit = {.path = path};
 
+    if (inode_is_symlink(inode)) return; /* such calls mean the target */
     switch (name_dir_random(d, 7)) {
     case 0: edit.op = EDIT_SET_PERMISSIONS, edit.mode = name_dir_random(d, 01000) & 01777; break;
     case 1: edit.op = EDIT_SET_OWNER, edit.user = USERS[name_dir_random(d, 3)]; break;
@@ -250,7 +251,6 @@ static void change_attribute(struct name_dir *d, struct inode *inode, const char
         edit.ds_quota = INT64_C(1) << 60;
         break;
     case 5:
-        if (inode_is_symlink(inode)) return;
         edit.op = EDIT_SET_STORAGE_POLICY, edit.storage_policy = 2;
         break;
     default:
