@@ -91,7 +91,7 @@ static int make_file(struct core *core, const struct edit *edit, const struct re
     inode_set_name(core->tree.inodes, file, path->last_name, path->last_length);
     tree_link(&core->tree, path->parent, file);
     quota_linked(core, file);
-    path->parent->mtime_ms = (uint64_t)edit->mtime_ms;
+    if (edit->mtime_ms > (int64_t)path->parent->mtime_ms) path->parent->mtime_ms = (uint64_t)edit->mtime_ms; /* never back */
     core->tree.inode_id_last = MAX(core->tree.inode_id_last, edit->inode_id);
     *out = file;
     return 0;
