@@ -35,7 +35,8 @@ int located_check(struct located *located, struct err *err)
             return err_set(err, ERR_BAD_MESSAGE, "the namenode sent an impossible block length");
     if (blocks->lastblock && !block_sane(blocks->lastblock))
         return err_set(err, ERR_BAD_MESSAGE, "the namenode sent an impossible block length");
-    qsort(blocks->blocks, blocks->n_blocks, sizeof *blocks->blocks, compare_offsets);
+    if (blocks->n_blocks)
+        qsort(blocks->blocks, blocks->n_blocks, sizeof *blocks->blocks, compare_offsets);
     for (size_t i = 1; i < blocks->n_blocks; i++) {
         const Pb__LocatedBlock *before = blocks->blocks[i - 1];
         if (before->offset + before->b->numbytes > blocks->blocks[i]->offset)
