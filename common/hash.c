@@ -10,8 +10,9 @@
 #include "common/clock.h"
 #include "common/mem.h"
 
-/* Growing: `old` takes no inserts, and what leaves it leaves a tombstone, so its probe chains stay whole until the
- * last entry has moved. `now` has no tombstones: removing closes the gap by moving later entries back. */
+/* Growing: `old` takes no inserts, and what leaves it leaves a tombstone, so its probe chains stay
+ * whole until the last entry has moved. `now` has no tombstones: removing closes the gap by moving
+ * later entries back. */
 enum {
     SLOTS_MIN = 16,
     MOVE_PER_CHANGE = 16, /* slots of old per insert; 2 would do to finish before `now` is full */
@@ -99,7 +100,10 @@ static void grow_to(struct hash_table *table, uint64_t size)
 }
 
 /* At most 7 of 10 slots are used. */
-static bool too_full(uint64_t entries, uint64_t size) { return entries > size / 10 * 7; }
+static bool too_full(uint64_t entries, uint64_t size)
+{
+    return entries > size / 10 * 7;
+}
 
 void hash_reserve(struct hash_table *table, uint64_t count)
 {
@@ -111,8 +115,8 @@ void hash_reserve(struct hash_table *table, uint64_t count)
     move_some(table, table->old.size);
 }
 
-static uint32_t find_in(const struct hash_table *table, const struct hash_slots *in, uint64_t hash, hash_match match,
-                        const void *key)
+static uint32_t find_in(const struct hash_table *table, const struct hash_slots *in, uint64_t hash,
+                        hash_match match, const void *key)
 {
     uint64_t mask = in->size - 1;
     uint32_t reference;
@@ -142,17 +146,20 @@ void hash_insert(struct hash_table *table, uint32_t reference)
 }
 
 /* The slot of a reference, or UINT64_MAX. */
-static uint64_t slot_of(const struct hash_table *table, const struct hash_slots *in, uint32_t reference)
+static uint64_t slot_of(const struct hash_table *table, const struct hash_slots *in,
+                        uint32_t reference)
 {
     uint64_t mask = in->size - 1;
 
     if (!in->used) return UINT64_MAX;
-    for (uint64_t i = table->hash(table->context, reference) & mask; in->slots[i]; i = (i + 1) & mask)
+    for (uint64_t i = table->hash(table->context, reference) & mask; in->slots[i];
+         i = (i + 1) & mask)
         if (in->slots[i] == reference) return i;
     return UINT64_MAX;
 }
 
-/* Empties slot `gap` and closes the hole, so that every later entry is still found from its home. */
+/* Empties slot `gap` and closes the hole, so that every later entry is still found from its home.
+ */
 static void close_gap(const struct hash_table *table, struct hash_slots *in, uint64_t gap)
 {
     uint64_t mask = in->size - 1;

@@ -1,8 +1,9 @@
 /*
- * Hashing, and an open-addressing table of 4-byte references to objects that live elsewhere (inodes, blocks): 5 to 10
- * bytes per entry, no pointers, no allocation per entry. The table knows objects through one callback that hashes a
- * reference, and through the caller's match at a lookup. It grows a few entries at a time, along with the inserts, so
- * that no insert waits for a rehash of millions. Reference 0 means none and is never stored; UINT32_MAX is reserved.
+ * Hashing, and an open-addressing table of 4-byte references to objects that live elsewhere
+ * (inodes, blocks): 5 to 10 bytes per entry, no pointers, no allocation per entry. The table knows
+ * objects through one callback that hashes a reference, and through the caller's match at a lookup.
+ * It grows a few entries at a time, along with the inserts, so that no insert waits for a rehash of
+ * millions. Reference 0 means none and is never stored; UINT32_MAX is reserved.
  *
  * Thread rules: one thread at a time; lookups change nothing.
  */
@@ -13,7 +14,8 @@
 
 uint64_t hash_bytes(const void *data, size_t size, uint64_t seed); /* XXH3 */
 uint64_t hash_u64(uint64_t value, uint64_t seed);                  /* XXH3 of the eight bytes */
-uint64_t hash_process_seed(void); /* differs in every process: for keys that strangers choose. Any thread. */
+uint64_t
+hash_process_seed(void); /* differs in every process: for keys that strangers choose. Any thread. */
 
 typedef uint64_t (*hash_of_reference)(const void *context, uint32_t reference);
 typedef bool (*hash_match)(const void *context, uint32_t reference, const void *key);
@@ -38,8 +40,10 @@ void hash_release(struct hash_table *table);
 void hash_reserve(struct hash_table *table, uint64_t count);
 
 /* The entry with this hash for which `match` says yes, or 0. */
-uint32_t hash_find(const struct hash_table *table, uint64_t hash, hash_match match, const void *key);
-/* `reference` must not be in the table, nor 0. Its object must already hash as it will from now on. */
+uint32_t hash_find(const struct hash_table *table, uint64_t hash, hash_match match,
+                   const void *key);
+/* `reference` must not be in the table, nor 0. Its object must already hash as it will from now on.
+ */
 void hash_insert(struct hash_table *table, uint32_t reference);
 /* Removes an entry that is there; its object must still hash as it did. */
 void hash_remove(struct hash_table *table, uint32_t reference);

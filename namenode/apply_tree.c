@@ -5,19 +5,21 @@
 
 int apply_misfit(const struct edit *edit, struct err *err, const char *why)
 {
-    return err_set(err, ERR_CORRUPT, "edit %" PRIu64 " (op %u) on %s does not fit the namespace: %s", edit->txid, edit->op,
-                   edit->path ? edit->path : "-", why);
+    return err_set(err, ERR_CORRUPT,
+                   "edit %" PRIu64 " (op %u) on %s does not fit the namespace: %s", edit->txid,
+                   edit->op, edit->path ? edit->path : "-", why);
 }
 
 /* ---- finding ---- */
 
-static int resolve(struct core *core, const struct edit *edit, const char *path, struct arena *arena, struct resolved *out,
-                   struct err *err)
+static int resolve(struct core *core, const struct edit *edit, const char *path,
+                   struct arena *arena, struct resolved *out, struct err *err)
 {
     struct err detail = ERR_INIT;
 
     if (!path) return apply_misfit(edit, err, "the record has no path");
-    if (resolve_path(&core->tree, path, arena, out, &detail)) return apply_misfit(edit, err, detail.text);
+    if (resolve_path(&core->tree, path, arena, out, &detail))
+        return apply_misfit(edit, err, detail.text);
     return 0;
 }
 
@@ -45,15 +47,16 @@ static int find_dir(struct core *core, const struct edit *edit, struct inode **o
 }
 
 /* Where a new entry goes: its parent is there, the entry is not. */
-static int find_free_entry(struct core *core, const struct edit *edit, const char *text, struct arena *arena, struct resolved *path,
-                           struct err *err)
+static int find_free_entry(struct core *core, const struct edit *edit, const char *text,
+                           struct arena *arena, struct resolved *path, struct err *err)
 {
     int rc = resolve(core, edit, text, arena, path, err);
 
     if (rc) return rc;
     if (!path->parent) return apply_misfit(edit, err, "the parent directory is missing");
     if (path->inode) return apply_misfit(edit, err, "the entry exists");
-    if (path->last_length > INODE_NAME_MAX) return apply_misfit(edit, err, "the name is longer than 255 bytes");
+    if (path->last_length > INODE_NAME_MAX)
+        return apply_misfit(edit, err, "the name is longer than 255 bytes");
     return 0;
 }
 
@@ -65,14 +68,16 @@ static void touch(struct inode *dir, int64_t mtime_ms)
 
 /* ---- making ---- */
 
-static int make(struct core *core, const struct edit *edit, enum inode_type type, struct inode **out, struct err *err)
+static int make(struct core *core, const struct edit *edit, enum inode_type type,
+                struct inode **out, struct err *err)
 {
     struct inode_table *inodes = core->tree.inodes;
     struct arena arena = {0};
     struct resolved path;
     int rc = find_free_entry(core, edit, edit->path, &arena, &path, err);
 
-    if (!rc && inode_find(inodes, edit->inode_id)) rc = apply_misfit(edit, err, "the inode id is in use");
+    if (!rc && inode_find(inodes, edit->inode_id))
+        rc = apply_misfit(edit, err, "the inode id is in use");
     if (rc) goto out;
     struct inode *inode = inode_new(inodes, type, edit->inode_id);
     inode->mode = edit->mode & INODE_MODE_MASK;
@@ -128,7 +133,8 @@ void tree_detach(struct core *core, struct inode *inode)
 /* Frees a file's blocks as far as the budget goes; true when it has none left. */
 static bool reclaim_blocks(struct core *core, struct inode *file, uint64_t *budget)
 {
-    for (; *budget && file->block_count; --*budget) blocks_remove(core, inode_drop_last_block(file));
+    for (; *budget && file->block_count; --*budget)
+        blocks_remove(core, inode_drop_last_block(file));
     return !file->block_count;
 }
 
@@ -139,7 +145,8 @@ static void reclaim_inode(struct core *core, struct inode *inode)
     inode_free(core->tree.inodes, inode);
 }
 
-/* The newest detached tree from its leaves upwards: always the last child, which unlinks without a search. True when it is gone. */
+/* The newest detached tree from its leaves upwards: always the last child, which unlinks without a
+ * search. True when it is gone. */
 static bool reclaim_tree(struct core *core, struct inode *root, uint64_t *budget)
 {
     struct inode *at = root;
@@ -191,7 +198,8 @@ int apply_delete(struct core *core, const struct edit *edit, struct err *err)
 
 /* ---- renaming ---- */
 
-static void move(struct core *core, const struct edit *edit, struct inode *inode, const struct resolved *to)
+static void move(struct core *core, const struct edit *edit, struct inode *inode,
+                 const struct resolved *to)
 {
     struct inode *from = inode_parent(core->tree.inodes, inode);
 
@@ -202,28 +210,33 @@ static void move(struct core *core, const struct edit *edit, struct inode *inode
     touch(to->parent, edit->mtime_ms);
 }
 
-static int rename_checked(struct core *core, const struct edit *edit, struct inode *inode, bool overwrite, struct arena *arena,
-                          struct err *err)
+static int rename_checked(struct core *core, const struct edit *edit, struct inode *inode,
+                          bool overwrite, struct arena *arena, struct err *err)
 {
     struct resolved to;
     int rc = resolve(core, edit, edit->destination, arena, &to, err);
 
     if (rc) return rc;
     if (to.inode == inode) return 0; /* the old rename logs a move onto itself */
-    if (!inode_parent(core->tree.inodes, inode)) return apply_misfit(edit, err, "the root cannot be renamed");
+    if (!inode_parent(core->tree.inodes, inode))
+        return apply_misfit(edit, err, "the root cannot be renamed");
     if (to.inode && overwrite && to.parent) {
-        if (tree_is_ancestor(&core->tree, to.inode, inode)) return apply_misfit(edit, err, "the destination holds the source");
-        if (dir_child_count(to.inode)) return apply_misfit(edit, err, "the destination is not empty");
+        if (tree_is_ancestor(&core->tree, to.inode, inode))
+            return apply_misfit(edit, err, "the destination holds the source");
+        if (dir_child_count(to.inode))
+            return apply_misfit(edit, err, "the destination is not empty");
         tree_detach(core, to.inode);
     }
     rc = find_free_entry(core, edit, edit->destination, arena, &to, err);
     if (rc) return rc;
-    if (tree_is_ancestor(&core->tree, inode, to.parent)) return apply_misfit(edit, err, "the destination lies below the source");
+    if (tree_is_ancestor(&core->tree, inode, to.parent))
+        return apply_misfit(edit, err, "the destination lies below the source");
     move(core, edit, inode, &to);
     return 0;
 }
 
-static int rename_by_edit(struct core *core, const struct edit *edit, bool overwrite, struct err *err)
+static int rename_by_edit(struct core *core, const struct edit *edit, bool overwrite,
+                          struct err *err)
 {
     struct arena arena = {0};
     struct inode *inode;
@@ -246,10 +259,11 @@ int apply_rename(struct core *core, const struct edit *edit, struct err *err)
 
 /* ---- concat ---- */
 
-static int check_source(struct core *core, const struct edit *edit, const struct inode *target, const struct inode *source,
-                        struct err *err)
+static int check_source(struct core *core, const struct edit *edit, const struct inode *target,
+                        const struct inode *source, struct err *err)
 {
-    if (!source || !inode_is_file(source) || source == target) return apply_misfit(edit, err, "a source is no other file");
+    if (!source || !inode_is_file(source) || source == target)
+        return apply_misfit(edit, err, "a source is no other file");
     if (source->marked) return apply_misfit(edit, err, "a source is named twice");
     if (source->under_construction) return apply_misfit(edit, err, "a source is being written");
     if (inode_parent(core->tree.inodes, source) != inode_parent(core->tree.inodes, target))
@@ -272,8 +286,8 @@ static void take_over_blocks(struct core *core, struct inode *target, struct ino
 }
 
 /* All of them are there before the first is touched; the mark keeps one from being named twice. */
-static int find_sources(struct core *core, const struct edit *edit, const struct inode *target, struct inode **sources,
-                        struct err *err)
+static int find_sources(struct core *core, const struct edit *edit, const struct inode *target,
+                        struct inode **sources, struct err *err)
 {
     struct arena arena = {0};
     struct resolved source;
@@ -292,7 +306,8 @@ static int find_sources(struct core *core, const struct edit *edit, const struct
     return rc;
 }
 
-static void concat(struct core *core, const struct edit *edit, struct inode *target, struct inode *const *sources)
+static void concat(struct core *core, const struct edit *edit, struct inode *target,
+                   struct inode *const *sources)
 {
     struct quota_mark mark = quota_mark(core, target);
 
@@ -309,7 +324,8 @@ int apply_concat(struct core *core, const struct edit *edit, struct err *err)
     int rc = apply_find(core, edit, &target, err);
 
     if (rc) return rc;
-    if (!inode_is_file(target) || target->under_construction) return apply_misfit(edit, err, "the target is not a closed file");
+    if (!inode_is_file(target) || target->under_construction)
+        return apply_misfit(edit, err, "the target is not a closed file");
     sources = NEW_ARRAY(struct inode *, edit->source_count);
     rc = find_sources(core, edit, target, sources, err);
     if (!rc) concat(core, edit, target, sources);
@@ -381,14 +397,16 @@ int apply_set_storage_policy(struct core *core, const struct edit *edit, struct 
 static struct inode_quota present_quota(struct core *core, const struct inode *dir)
 {
     const struct inode_quota *quota = inode_quota(core->tree.inodes, dir);
-    struct inode_quota none = {.names = dir == core->tree.root ? QUOTA_NS_ROOT : QUOTA_NONE, .space = QUOTA_NONE};
+    struct inode_quota none = {.names = dir == core->tree.root ? QUOTA_NS_ROOT : QUOTA_NONE,
+                               .space = QUOTA_NONE};
 
     if (quota) return *quota;
     for (size_t i = 0; i < ARRAY_LEN(none.type_space); i++) none.type_space[i] = QUOTA_NONE;
     return none;
 }
 
-/* FSDirAttrOp.unprotectedSetQuota: INT64_MAX leaves a value, -1 clears it; the root's name quota has no "none". */
+/* FSDirAttrOp.unprotectedSetQuota: INT64_MAX leaves a value, -1 clears it; the root's name quota
+ * has no "none". */
 int apply_set_quota(struct core *core, const struct edit *edit, struct err *err)
 {
     int64_t names = edit->op == EDIT_CLEAR_NS_QUOTA ? QUOTA_NONE : edit->ns_quota;
@@ -414,7 +432,8 @@ int apply_set_quota_by_type(struct core *core, const struct edit *edit, struct e
 
     if (rc) return rc;
     struct inode_quota quota = present_quota(core, dir);
-    if (edit->storage_type >= ARRAY_LEN(quota.type_space)) return apply_misfit(edit, err, "unknown storage type");
+    if (edit->storage_type >= ARRAY_LEN(quota.type_space))
+        return apply_misfit(edit, err, "unknown storage type");
     if (edit->ds_quota != INT64_MAX) quota.type_space[edit->storage_type] = edit->ds_quota;
     quota_set(core, dir, &quota);
     return 0;

@@ -11,9 +11,9 @@
 #include "namenode/safemode.h"
 
 enum {
-    REPLICATION_LIMIT = 1023,             /* what an inode and a block hold */
+    REPLICATION_LIMIT = 1023, /* what an inode and a block hold */
     RETRY_CACHE_BYTES = 64 << 20,
-    STALE_HEARTBEATS_MIN = 3,             /* dfs.namenode.stale.datanode.minimum.interval */
+    STALE_HEARTBEATS_MIN = 3, /* dfs.namenode.stale.datanode.minimum.interval */
 };
 
 /* ---- life ---- */
@@ -68,13 +68,15 @@ static const char *process_user(void)
     return user;
 }
 
-static int load_count(uint32_t *out, const struct conf *conf, enum conf_id id, int64_t min, int64_t max, struct err *err)
+static int load_count(uint32_t *out, const struct conf *conf, enum conf_id id, int64_t min,
+                      int64_t max, struct err *err)
 {
     int64_t value = conf_int(conf, id);
 
     if (value < min || value > max)
-        return err_set(err, ERR_CONFIG, "%s is %" PRId64 ", but must be from %" PRId64 " to %" PRId64, conf_key(id)->name,
-                       value, min, max);
+        return err_set(err, ERR_CONFIG,
+                       "%s is %" PRId64 ", but must be from %" PRId64 " to %" PRId64,
+                       conf_key(id)->name, value, min, max);
     *out = (uint32_t)value;
     return 0;
 }
@@ -84,8 +86,12 @@ static int load_replication(struct core_conf *out, const struct conf *conf, stru
     uint32_t min = 0, max = 0, usual = 0;
     int rc = load_count(&max, conf, CONF_dfs_replication_max, 1, INT16_MAX, err);
 
-    if (!rc) rc = load_count(&min, conf, CONF_dfs_namenode_replication_min, 1, MIN(max, (uint32_t)REPLICATION_LIMIT), err);
-    if (!rc) rc = load_count(&usual, conf, CONF_dfs_replication, 1, MIN(max, (uint32_t)REPLICATION_LIMIT), err);
+    if (!rc)
+        rc = load_count(&min, conf, CONF_dfs_namenode_replication_min, 1,
+                        MIN(max, (uint32_t)REPLICATION_LIMIT), err);
+    if (!rc)
+        rc = load_count(&usual, conf, CONF_dfs_replication, 1,
+                        MIN(max, (uint32_t)REPLICATION_LIMIT), err);
     out->replication_max = (uint16_t)MIN(max, (uint32_t)REPLICATION_LIMIT);
     out->replication_min = (uint16_t)min;
     out->replication = (uint16_t)usual;
@@ -94,46 +100,71 @@ static int load_replication(struct core_conf *out, const struct conf *conf, stru
 
 static int load_checksum_type(struct core_conf *out, const struct conf *conf, struct err *err)
 {
-    static const char *const names[] = {"NULL", "CRC32", "CRC32C"}; /* ChecksumTypeProto's numbers */
+    /* ChecksumTypeProto's numbers */
+    static const char *const names[] = {"NULL", "CRC32", "CRC32C"};
     const char *name = conf_str(conf, CONF_dfs_checksum_type);
 
-    for (uint8_t i = 0; i < ARRAY_LEN(names); i++)
+    for (size_t i = 0; i < ARRAY_LEN(names); i++)
         if (str_eq(name, names[i])) {
-            out->checksum_type = i;
+            out->checksum_type = (uint8_t)i;
             return 0;
         }
-    return err_set(err, ERR_CONFIG, "dfs.checksum.type is %s, but must be NULL, CRC32 or CRC32C", name);
+    return err_set(err, ERR_CONFIG, "dfs.checksum.type is %s, but must be NULL, CRC32 or CRC32C",
+                   name);
 }
 
 static int load_limits(struct core_conf *out, const struct conf *conf, struct err *err)
 {
-    int rc = load_count(&out->bytes_per_checksum, conf, CONF_dfs_bytes_per_checksum, 1, 1 << 30, err);
+    int rc =
+        load_count(&out->bytes_per_checksum, conf, CONF_dfs_bytes_per_checksum, 1, 1 << 30, err);
 
-    if (!rc) rc = load_count(&out->write_packet_size, conf, CONF_dfs_client_write_packet_size, 1, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->file_buffer_size, conf, CONF_io_file_buffer_size, 1, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->max_component_length, conf, CONF_dfs_namenode_fs_limits_max_component_length, 0, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->max_directory_items, conf, CONF_dfs_namenode_fs_limits_max_directory_items, 1, 64 * 100 * 1000, err);
-    if (!rc) rc = load_count(&out->max_blocks_per_file, conf, CONF_dfs_namenode_fs_limits_max_blocks_per_file, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->write_packet_size, conf, CONF_dfs_client_write_packet_size, 1,
+                        INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->file_buffer_size, conf, CONF_io_file_buffer_size, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->max_component_length, conf,
+                        CONF_dfs_namenode_fs_limits_max_component_length, 0, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->max_directory_items, conf,
+                        CONF_dfs_namenode_fs_limits_max_directory_items, 1, 64 * 100 * 1000, err);
+    if (!rc)
+        rc = load_count(&out->max_blocks_per_file, conf,
+                        CONF_dfs_namenode_fs_limits_max_blocks_per_file, 1, INT32_MAX, err);
     if (!rc) rc = load_count(&out->ls_limit, conf, CONF_dfs_ls_limit, 1, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->batched_ls_limit, conf, CONF_dfs_batched_ls_limit, 1, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->content_summary_limit, conf, CONF_dfs_content_summary_limit, 0, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->close_num_committed_allowed, conf, CONF_dfs_namenode_file_close_num_committed_allowed, 0, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->safemode_min_datanodes, conf, CONF_dfs_namenode_safemode_min_datanodes, 0, INT32_MAX, err);
-    if (!rc) rc = load_count(&out->safemode_replication_min, conf, CONF_dfs_namenode_safemode_replication_min, 1, REPLICATION_LIMIT, err);
-    if (!rc) rc = load_count(&out->invalidate_limit, conf, CONF_dfs_block_invalidate_limit, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->batched_ls_limit, conf, CONF_dfs_batched_ls_limit, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->content_summary_limit, conf, CONF_dfs_content_summary_limit, 0,
+                        INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->close_num_committed_allowed, conf,
+                        CONF_dfs_namenode_file_close_num_committed_allowed, 0, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->safemode_min_datanodes, conf,
+                        CONF_dfs_namenode_safemode_min_datanodes, 0, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->safemode_replication_min, conf,
+                        CONF_dfs_namenode_safemode_replication_min, 1, REPLICATION_LIMIT, err);
+    if (!rc)
+        rc = load_count(&out->invalidate_limit, conf, CONF_dfs_block_invalidate_limit, 1, INT32_MAX,
+                        err);
     return rc;
 }
 
 static int load_work(struct core_conf *out, const struct conf *conf, struct err *err)
 {
-    int rc = load_count(&out->replication_max_streams, conf, CONF_dfs_namenode_replication_max_streams, 1, INT32_MAX, err);
+    int rc = load_count(&out->replication_max_streams, conf,
+                        CONF_dfs_namenode_replication_max_streams, 1, INT32_MAX, err);
 
     if (!rc)
-        rc = load_count(&out->replication_max_streams_hard, conf, CONF_dfs_namenode_replication_max_streams_hard_limit, 1,
-                        INT32_MAX, err);
+        rc = load_count(&out->replication_max_streams_hard, conf,
+                        CONF_dfs_namenode_replication_max_streams_hard_limit, 1, INT32_MAX, err);
     if (!rc)
         rc = load_count(&out->replication_work_multiplier, conf,
-                        CONF_dfs_namenode_replication_work_multiplier_per_iteration, 1, INT32_MAX, err);
+                        CONF_dfs_namenode_replication_work_multiplier_per_iteration, 1, INT32_MAX,
+                        err);
     return rc;
 }
 
@@ -151,13 +182,16 @@ static void load_times(struct core_conf *out, const struct conf *conf)
 
 int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *err)
 {
-    int64_t block_size = conf_size(conf, CONF_dfs_blocksize), min = conf_size(conf, CONF_dfs_namenode_fs_limits_min_block_size);
+    int64_t block_size = conf_size(conf, CONF_dfs_blocksize),
+            min = conf_size(conf, CONF_dfs_namenode_fs_limits_min_block_size);
     int rc = load_replication(out, conf, err);
 
     if (!rc) rc = load_checksum_type(out, conf, err);
     if (!rc) rc = load_limits(out, conf, err);
     if (!rc) rc = load_work(out, conf, err);
-    if (!rc && block_size <= 0) rc = err_set(err, ERR_CONFIG, "dfs.blocksize is %" PRId64 ", but must be above 0", block_size);
+    if (!rc && block_size <= 0)
+        rc = err_set(err, ERR_CONFIG, "dfs.blocksize is %" PRId64 ", but must be above 0",
+                     block_size);
     if (rc) return rc;
     out->block_size = (uint64_t)block_size;
     out->min_block_size = (uint64_t)MAX(min, 0);
@@ -174,7 +208,8 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
 
 /* ---- edits ---- */
 
-/* What every handler's checks were for: a record that cannot be applied must not be acknowledged, nor may the namespace go on half changed. */
+/* What every handler's checks were for: a record that cannot be applied must not be acknowledged,
+ * nor may the namespace go on half changed. */
 NORETURN static void stop_on(const struct edit *edit, const struct err *err)
 {
     log_error("the namespace does not take the change just checked: op %u on %s: %s", edit->op,
@@ -205,10 +240,12 @@ uint64_t core_random(struct core *core) /* splitmix64 */
     return z ^ (z >> 31);
 }
 
-int op_check_superuser(struct core *core, const struct op *op, const char *operation, struct err *err)
+int op_check_superuser(struct core *core, const struct op *op, const char *operation,
+                       struct err *err)
 {
     (void)core;
     if (op->superuser) return 0;
-    return err_set(err, ERR_ACCESS, "Access denied for user %s. Superuser privilege is required for operation %s", op->user,
-                   operation);
+    return err_set(err, ERR_ACCESS,
+                   "Access denied for user %s. Superuser privilege is required for operation %s",
+                   op->user, operation);
 }

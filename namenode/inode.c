@@ -9,9 +9,9 @@
 #include "namenode/block.h"
 
 /*
- * Slabs of 2 MiB, aligned to their size, so that an inode finds its slab's header by masking its own address, and
- * through it its reference: slab number * 32768 + place. Place 0 is the header. Pages of a slab are the system's until
- * they are touched.
+ * Slabs of 2 MiB, aligned to their size, so that an inode finds its slab's header by masking its
+ * own address, and through it its reference: slab number * 32768 + place. Place 0 is the header.
+ * Pages of a slab are the system's until they are touched.
  */
 enum {
     SLAB_BYTES = 2 << 20,
@@ -55,7 +55,8 @@ struct block_size_entry {
     UT_hash_handle hh;
 };
 
-/* Names longer than what an inode holds, in strings of 8-byte size classes cut from chunks; freed ones are reused. */
+/* Names longer than what an inode holds, in strings of 8-byte size classes cut from chunks; freed
+ * ones are reused. */
 struct name_pool {
     void *free[NAME_CLASSES]; /* chains through the first eight bytes */
     char *next, *end;
@@ -109,7 +110,8 @@ static void slab_add(struct inode_table *table)
 struct inode *inode_at(const struct inode_table *table, uint32_t reference)
 {
     assert(reference && reference >> SLAB_SHIFT < table->slab_count);
-    return (struct inode *)(void *)table->slabs[reference >> SLAB_SHIFT] + (reference & (SLAB_PLACES - 1));
+    return (struct inode *)(void *)table->slabs[reference >> SLAB_SHIFT] +
+           (reference & (SLAB_PLACES - 1));
 }
 
 uint32_t inode_reference(const struct inode *inode)
@@ -134,7 +136,10 @@ static bool id_match(const void *context, uint32_t reference, const void *key)
 
 /* ---- names ---- */
 
-static size_t name_class(size_t length) { return DIV_UP(length, NAME_CLASS_BYTES); }
+static size_t name_class(size_t length)
+{
+    return DIV_UP(length, NAME_CLASS_BYTES);
+}
 
 static void *pool_take(struct name_pool *pool, size_t length)
 {
@@ -179,7 +184,8 @@ const uint8_t *inode_name(const struct inode *inode, size_t *length)
 
 static void drop_name(struct inode_table *table, struct inode *inode)
 {
-    if (inode->name_length > INODE_NAME_INLINE) pool_give(&table->names, long_name(inode), inode->name_length);
+    if (inode->name_length > INODE_NAME_INLINE)
+        pool_give(&table->names, long_name(inode), inode->name_length);
     inode->name_length = 0;
 }
 
@@ -205,7 +211,8 @@ void inode_set_name(struct inode_table *table, struct inode *inode, const void *
 
 static uint32_t owner_intern(struct inode_table *table, const char *user, const char *group)
 {
-    size_t user_size = strlen(user) + 1, group_size = strlen(group) + 1, size = user_size + group_size;
+    size_t user_size = strlen(user) + 1, group_size = strlen(group) + 1,
+           size = user_size + group_size;
     char *key = mem_alloc(size);
     struct owner *owner;
 
@@ -236,7 +243,8 @@ const char *inode_group(const struct inode_table *table, const struct inode *ino
     return table->owners[inode->owner]->group;
 }
 
-void inode_set_owner(struct inode_table *table, struct inode *inode, const char *user, const char *group)
+void inode_set_owner(struct inode_table *table, struct inode *inode, const char *user,
+                     const char *group)
 {
     inode->owner = owner_intern(table, user, group);
 }
@@ -259,16 +267,16 @@ static void free_side_tables(struct inode_table *table)
     struct symlink_entry *symlink, *next_symlink;
     struct block_size_entry *size, *next_size;
 
-    HASH_ITER(hh, table->quotas, quota, next_quota) {
+    HASH_ITER (hh, table->quotas, quota, next_quota) {
         HASH_DEL(table->quotas, quota);
         mem_free(quota);
     }
-    HASH_ITER(hh, table->symlinks, symlink, next_symlink) {
+    HASH_ITER (hh, table->symlinks, symlink, next_symlink) {
         HASH_DEL(table->symlinks, symlink);
         mem_free(symlink->target);
         mem_free(symlink);
     }
-    HASH_ITER(hh, table->odd_block_sizes, size, next_size) {
+    HASH_ITER (hh, table->odd_block_sizes, size, next_size) {
         HASH_DEL(table->odd_block_sizes, size);
         mem_free(size);
     }
@@ -276,7 +284,8 @@ static void free_side_tables(struct inode_table *table)
 
 static void free_block_lists(struct inode_table *table)
 {
-    for (struct inode *inode = inode_next(table, 0); inode; inode = inode_next(table, inode_reference(inode)))
+    for (struct inode *inode = inode_next(table, 0); inode;
+         inode = inode_next(table, inode_reference(inode)))
         if (inode_is_file(inode)) inode_clear_blocks(inode);
 }
 
@@ -376,7 +385,10 @@ struct inode *inode_parent(const struct inode_table *table, const struct inode *
     return inode->parent ? inode_at(table, inode->parent) : NULL;
 }
 
-uint64_t inode_count(const struct inode_table *table) { return hash_count(&table->ids); }
+uint64_t inode_count(const struct inode_table *table)
+{
+    return hash_count(&table->ids);
+}
 
 struct inode *inode_next(const struct inode_table *table, uint32_t after)
 {
@@ -391,7 +403,8 @@ struct inode *inode_next(const struct inode_table *table, uint32_t after)
 
 uint64_t inode_table_memory(const struct inode_table *table)
 {
-    return (uint64_t)table->slab_count * SLAB_BYTES - (SLAB_PLACES - table->next_place) * sizeof(struct inode) +
+    return (uint64_t)table->slab_count * SLAB_BYTES -
+           (SLAB_PLACES - table->next_place) * sizeof(struct inode) +
            table->names.chunk_count * (uint64_t)NAME_CHUNK_BYTES + hash_memory(&table->ids);
 }
 
@@ -402,21 +415,23 @@ uint64_t inode_block_size(const struct inode_table *table, const struct inode *i
     uint32_t reference = inode_reference(inode);
     struct block_size_entry *entry;
 
-    if (inode->block_size_class != BLOCK_SIZE_OTHER) return table->block_sizes[inode->block_size_class];
+    if (inode->block_size_class != BLOCK_SIZE_OTHER)
+        return table->block_sizes[inode->block_size_class];
     HASH_FIND(hh, table->odd_block_sizes, &reference, sizeof reference, entry);
     assert(entry);
     return entry->size;
 }
 
-int inode_set_block_size(struct inode_table *table, struct inode *inode, uint64_t size, struct err *err)
+int inode_set_block_size(struct inode_table *table, struct inode *inode, uint64_t size,
+                         struct err *err)
 {
     struct block_size_entry *entry;
     uint32_t class = 0;
 
     if (!inode_is_file(inode)) return err_set(err, ERR_ARGUMENT, "only files have a block size");
     forget_block_size(table, inode);
-    while (class < table->block_size_count && table->block_sizes[class] != size) class++;
-    inode->block_size_class = (uint8_t)class;
+    while (class < table->block_size_count && table->block_sizes[class] != size) class ++;
+    inode->block_size_class = (uint8_t) class;
     if (class < table->block_size_count) return 0;
     if (class < BLOCK_SIZE_OTHER) {
         table->block_sizes[table->block_size_count++] = size;
@@ -462,7 +477,8 @@ void inode_append_block(struct inode *inode, struct block *block)
         list[1] = block;
         inode->blocks = list;
     } else {
-        if ((count & (count - 1)) == 0) inode->blocks = mem_realloc(inode->blocks, 2 * (size_t)count * sizeof(struct block *));
+        if ((count & (count - 1)) == 0)
+            inode->blocks = mem_realloc(inode->blocks, 2 * (size_t)count * sizeof(struct block *));
         inode->blocks[count] = block;
     }
     inode->block_count++;
@@ -513,7 +529,8 @@ uint64_t inode_length(const struct inode *inode, bool count_unfinished_last)
     for (uint32_t i = 0; i < inode->block_count; i++) {
         const struct block *block = inode_block(inode, i);
 
-        if (i + 1 < inode->block_count || count_unfinished_last || block_is_complete(block)) length += block->length;
+        if (i + 1 < inode->block_count || count_unfinished_last || block_is_complete(block))
+            length += block->length;
     }
     return length;
 }
@@ -566,7 +583,10 @@ const struct inode_quota *inode_quota(const struct inode_table *table, const str
     return entry ? &entry->quota : NULL;
 }
 
-uint64_t inode_quota_count(const struct inode_table *table) { return HASH_COUNT(table->quotas); }
+uint64_t inode_quota_count(const struct inode_table *table)
+{
+    return HASH_COUNT(table->quotas);
+}
 
 struct quota_usage *inode_usage(const struct inode_table *table, const struct inode *dir)
 {

@@ -1,10 +1,11 @@
 /*
- * Inodes: one per file, directory or symlink, in slabs that never move, so that a pointer stays good until the inode
- * is freed. The struct is the product: 64 bytes, pinned below. Rare attributes (quotas, symlink target, ACL, extended
- * attributes; the writer of an open file is in lease.h) live in side tables keyed by reference and cost nothing where absent.
+ * Inodes: one per file, directory or symlink, in slabs that never move, so that a pointer stays
+ * good until the inode is freed. The struct is the product: 64 bytes, pinned below. Rare attributes
+ * (quotas, symlink target, ACL, extended attributes; the writer of an open file is in lease.h) live
+ * in side tables keyed by reference and cost nothing where absent.
  *
- * A reference (uint32_t, 0 = none) is an inode's place in the slabs: half a pointer. Names are raw bytes, at most
- * 255, without NUL; the shorter ones live inside the inode.
+ * A reference (uint32_t, 0 = none) is an inode's place in the slabs: half a pointer. Names are raw
+ * bytes, at most 255, without NUL; the shorter ones live inside the inode.
  *
  * Thread rules: the namenode's core thread only. Pure: no I/O, no clock.
  */
@@ -27,9 +28,9 @@ enum {
     INODE_MODE_STICKY = 01000,
 };
 
-#define INODE_ID_ROOT  UINT64_C(16385)
-#define QUOTA_NONE     INT64_C(-1)
-#define QUOTA_NS_ROOT  INT64_MAX /* the root's name quota in a fresh namespace */
+#define INODE_ID_ROOT UINT64_C(16385)
+#define QUOTA_NONE    INT64_C(-1)
+#define QUOTA_NS_ROOT INT64_MAX /* the root's name quota in a fresh namespace */
 
 struct inode {
     uint64_t id;
@@ -61,34 +62,53 @@ _Static_assert(sizeof(struct inode) == 64, "bytes per inode are the product");
 struct inode_table *inode_table_new(void);
 void inode_table_free(struct inode_table *table);
 
-/* A new inode of `type` with this id (which must not be in use), unlinked, owned by nobody yet. Enters the id index. */
+/* A new inode of `type` with this id (which must not be in use), unlinked, owned by nobody yet.
+ * Enters the id index. */
 struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id);
-/* Frees the inode and its side entries; it must be unlinked, without children and without blocks. */
+/* Frees the inode and its side entries; it must be unlinked, without children and without blocks.
+ */
 void inode_free(struct inode_table *table, struct inode *inode);
 
-struct inode *inode_find(const struct inode_table *table, uint64_t id); /* NULL when there is none in the namespace */
+struct inode *inode_find(const struct inode_table *table,
+                         uint64_t id); /* NULL when there is none in the namespace */
 struct inode *inode_at(const struct inode_table *table, uint32_t reference);
 uint32_t inode_reference(const struct inode *inode);
-struct inode *inode_parent(const struct inode_table *table, const struct inode *inode); /* NULL for the root */
+struct inode *inode_parent(const struct inode_table *table,
+                           const struct inode *inode); /* NULL for the root */
 uint64_t inode_count(const struct inode_table *table);
-/* Walks the whole table, detached trees included: the inode in use with the next higher reference; 0 starts. NULL at the end. */
+/* Walks the whole table, detached trees included: the inode in use with the next higher reference;
+ * 0 starts. NULL at the end. */
 struct inode *inode_next(const struct inode_table *table, uint32_t after);
 
-static inline bool inode_is_dir(const struct inode *inode) { return inode->type == INODE_DIRECTORY; }
-static inline bool inode_is_file(const struct inode *inode) { return inode->type == INODE_FILE; }
-static inline bool inode_is_symlink(const struct inode *inode) { return inode->type == INODE_SYMLINK; }
+static inline bool inode_is_dir(const struct inode *inode)
+{
+    return inode->type == INODE_DIRECTORY;
+}
+static inline bool inode_is_file(const struct inode *inode)
+{
+    return inode->type == INODE_FILE;
+}
+static inline bool inode_is_symlink(const struct inode *inode)
+{
+    return inode->type == INODE_SYMLINK;
+}
 
-/* The name: not NUL-terminated; *length bytes. Empty for the root. Valid until the inode is renamed or freed. */
+/* The name: not NUL-terminated; *length bytes. Empty for the root. Valid until the inode is renamed
+ * or freed. */
 const uint8_t *inode_name(const struct inode *inode, size_t *length);
-void inode_set_name(struct inode_table *table, struct inode *inode, const void *name, size_t length);
+void inode_set_name(struct inode_table *table, struct inode *inode, const void *name,
+                    size_t length);
 
 /* Owners are interned pairs; the texts live as long as the table. */
 const char *inode_user(const struct inode_table *table, const struct inode *inode);
 const char *inode_group(const struct inode_table *table, const struct inode *inode);
-void inode_set_owner(struct inode_table *table, struct inode *inode, const char *user, const char *group);
+void inode_set_owner(struct inode_table *table, struct inode *inode, const char *user,
+                     const char *group);
 
-uint64_t inode_block_size(const struct inode_table *table, const struct inode *inode); /* preferred, of a file */
-int inode_set_block_size(struct inode_table *table, struct inode *inode, uint64_t size, struct err *err) MUST_CHECK;
+uint64_t inode_block_size(const struct inode_table *table,
+                          const struct inode *inode); /* preferred, of a file */
+int inode_set_block_size(struct inode_table *table, struct inode *inode, uint64_t size,
+                         struct err *err) MUST_CHECK;
 
 /* Blocks of a file in order. The list is owned by the inode, the blocks by the block map. */
 struct block *inode_block(const struct inode *inode, uint32_t index);
@@ -98,14 +118,16 @@ void inode_append_block(struct inode *inode, struct block *block);
 struct block *inode_drop_last_block(struct inode *inode);
 void inode_replace_block(struct inode *inode, uint32_t index, struct block *block);
 void inode_clear_blocks(struct inode *inode); /* forgets the list, not the blocks */
-/* Sum of the blocks' lengths; an unfinished last block counts with the length it has (fsync sets one). */
+/* Sum of the blocks' lengths; an unfinished last block counts with the length it has (fsync sets
+ * one). */
 uint64_t inode_length(const struct inode *inode, bool count_unfinished_last);
 
 /* Symlink target; "" for others. */
 const char *inode_symlink_target(const struct inode_table *table, const struct inode *inode);
 void inode_set_symlink_target(struct inode_table *table, struct inode *inode, const char *target);
 
-/* Quotas of a directory as set; QUOTA_NONE where unset (type quotas by enum storage_type of block.h). */
+/* Quotas of a directory as set; QUOTA_NONE where unset (type quotas by enum storage_type of
+ * block.h). */
 struct inode_quota {
     int64_t names;
     int64_t space;
@@ -117,15 +139,20 @@ struct quota_usage {
     int64_t space; /* bytes times replication */
     int64_t type_space[7];
 };
-const struct inode_quota *inode_quota(const struct inode_table *table, const struct inode *dir); /* NULL: none set */
-/* Kept by quota.c; others set quotas by quota_set(). All QUOTA_NONE (the root: names QUOTA_NS_ROOT) removes the entry. */
+const struct inode_quota *inode_quota(const struct inode_table *table,
+                                      const struct inode *dir); /* NULL: none set */
+/* Kept by quota.c; others set quotas by quota_set(). All QUOTA_NONE (the root: names QUOTA_NS_ROOT)
+ * removes the entry. */
 void inode_set_quota(struct inode_table *table, struct inode *dir, const struct inode_quota *quota);
 uint64_t inode_quota_count(const struct inode_table *table); /* directories with quotas */
-struct quota_usage *inode_usage(const struct inode_table *table, const struct inode *dir); /* NULL: no quota set */
+struct quota_usage *inode_usage(const struct inode_table *table,
+                                const struct inode *dir); /* NULL: no quota set */
 
-/* While detached trees wait to be freed, inode_find() does not answer inodes of theirs (tree_detach(), apply_tree.h). */
+/* While detached trees wait to be freed, inode_find() does not answer inodes of theirs
+ * (tree_detach(), apply_tree.h). */
 void inode_table_detached(struct inode_table *table, int64_t change);
 
-uint64_t inode_table_memory(const struct inode_table *table); /* bytes: slabs, names, indexes; not directories' lists */
+uint64_t inode_table_memory(
+    const struct inode_table *table); /* bytes: slabs, names, indexes; not directories' lists */
 
 #endif

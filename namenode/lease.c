@@ -70,7 +70,7 @@ void lease_table_free(struct lease_table *table)
     struct lease_file *file, *next;
 
     if (!table) return;
-    HASH_ITER(hh, table->files, file, next) drop_file(table, file);
+    HASH_ITER (hh, table->files, file, next) drop_file(table, file);
     mem_free(table);
 }
 
@@ -115,7 +115,8 @@ static void attach(struct lease_file *file, struct holder *holder)
     holder->file_count++;
 }
 
-void lease_add(struct lease_table *table, uint64_t file_id, const char *client, const char *machine, int64_t now_ms)
+void lease_add(struct lease_table *table, uint64_t file_id, const char *client, const char *machine,
+               int64_t now_ms)
 {
     struct holder *holder = find_holder(table, client);
     struct lease_file *file = find_file(table, file_id);
@@ -168,10 +169,11 @@ void lease_renew_all(struct lease_table *table, int64_t now_ms)
 {
     struct holder *holder;
 
-    TAILQ_FOREACH(holder, &table->by_age, by_age) holder->renewed_ms = now_ms;
+    TAILQ_FOREACH (holder, &table->by_age, by_age) holder->renewed_ms = now_ms;
 }
 
-void lease_reassign(struct lease_table *table, uint64_t file_id, const char *new_client, int64_t now_ms)
+void lease_reassign(struct lease_table *table, uint64_t file_id, const char *new_client,
+                    int64_t now_ms)
 {
     struct lease_file *file = find_file(table, file_id);
     struct holder *holder;
@@ -193,10 +195,17 @@ bool lease_soft_expired(const struct lease_table *table, const char *client, int
     return holder && now_ms - holder->renewed_ms > LEASE_SOFT_LIMIT_MS;
 }
 
-uint64_t lease_count(const struct lease_table *table) { return HASH_COUNT(table->holders); }
-uint64_t lease_file_count(const struct lease_table *table) { return HASH_COUNT(table->files); }
+uint64_t lease_count(const struct lease_table *table)
+{
+    return HASH_COUNT(table->holders);
+}
+uint64_t lease_file_count(const struct lease_table *table)
+{
+    return HASH_COUNT(table->files);
+}
 
-const char *lease_next_expired(const struct lease_table *table, int64_t hard_limit_ms, int64_t now_ms)
+const char *lease_next_expired(const struct lease_table *table, int64_t hard_limit_ms,
+                               int64_t now_ms)
 {
     const struct holder *oldest = TAILQ_FIRST(&table->by_age);
 
@@ -221,7 +230,8 @@ static size_t offer(uint64_t *heap, size_t count, size_t max, uint64_t id)
         heap[at] = id;
         return count;
     }
-    for (at = count; at && heap[(at - 1) / 2] < id; at = (at - 1) / 2) heap[at] = heap[(at - 1) / 2];
+    for (at = count; at && heap[(at - 1) / 2] < id; at = (at - 1) / 2)
+        heap[at] = heap[(at - 1) / 2];
     heap[at] = id;
     return count + 1;
 }
@@ -233,7 +243,8 @@ static int compare_ids(const void *a, const void *b)
     return (left > right) - (left < right);
 }
 
-size_t lease_files(const struct lease_table *table, const char *client, uint64_t after, uint64_t *ids, size_t max)
+size_t lease_files(const struct lease_table *table, const char *client, uint64_t after,
+                   uint64_t *ids, size_t max)
 {
     const struct lease_file *file;
     size_t count = 0;
@@ -242,7 +253,7 @@ size_t lease_files(const struct lease_table *table, const char *client, uint64_t
         const struct holder *holder = find_holder(table, client);
 
         if (!holder) return 0;
-        TAILQ_FOREACH(file, &holder->files, of_holder)
+        TAILQ_FOREACH (file, &holder->files, of_holder)
             if (file->id > after) count = offer(ids, count, max, file->id);
     } else {
         for (file = table->files; file; file = file->hh.next)

@@ -5,23 +5,27 @@
 #include "namenode/storage_policy.h"
 
 /* What all changes of an attribute begin with. */
-static int begin_change(struct core *core, struct op *op, const char *what, const char *src, struct resolved *path, struct err *err)
+static int begin_change(struct core *core, struct op *op, const char *what, const char *src,
+                        struct resolved *path, struct err *err)
 {
     op->audit_src = src;
     int rc = op_check_not_safemode(core, arena_printf(op->arena, "Cannot %s %s", what, src), err);
     return rc ? rc : perm_resolve(core, op, src, RESOLVE_WRITE, path, err);
 }
 
-static int require_write(struct core *core, struct op *op, const struct resolved *path, struct err *err)
+static int require_write(struct core *core, struct op *op, const struct resolved *path,
+                         struct err *err)
 {
     if (!core->conf.permissions_enabled) return 0;
     return perm_check(core, op, path, &(struct perm_request){.target = ACTION_WRITE}, err);
 }
 
 /* FSDirectory.checkOwner */
-static int require_owner(struct core *core, struct op *op, const struct resolved *path, struct err *err)
+static int require_owner(struct core *core, struct op *op, const struct resolved *path,
+                         struct err *err)
 {
-    if (!path->inode) return err_set(err, ERR_NOT_FOUND, "Directory/File does not exist %s", path->text);
+    if (!path->inode)
+        return err_set(err, ERR_NOT_FOUND, "Directory/File does not exist %s", path->text);
     return perm_check(core, op, path, &(struct perm_request){.owner = true}, err);
 }
 
@@ -45,7 +49,8 @@ int op_set_permission(struct core *core, struct op *op, const Pb__SetPermissionR
     if (rc) return rc;
     op->audit_status = path.inode;
     if (path.inode->mode == mode) return 0;
-    struct edit edit = {.op = EDIT_SET_PERMISSIONS, .path = path.text, .mode = mode, .inode = path.inode};
+    struct edit edit = {
+        .op = EDIT_SET_PERMISSIONS, .path = path.text, .mode = mode, .inode = path.inode};
     core_edit(core, &edit);
     return 0;
 }
@@ -58,18 +63,21 @@ static bool is_member(const struct op *op, const char *group)
 }
 
 /* Only the superuser gives files away; an owner may choose among his groups. */
-static int check_new_owner(const struct op *op, const char *user, const char *group, struct err *err)
+static int check_new_owner(const struct op *op, const char *user, const char *group,
+                           struct err *err)
 {
     if (op->superuser) return 0;
     if (user && !str_eq(user, op->user))
-        return err_set(err, ERR_ACCESS, "User %s is not a super user (non-super user cannot change owner).", op->user);
+        return err_set(err, ERR_ACCESS,
+                       "User %s is not a super user (non-super user cannot change owner).",
+                       op->user);
     if (group && !is_member(op, group))
         return err_set(err, ERR_ACCESS, "User %s does not belong to %s", op->user, group);
     return 0;
 }
 
-int op_set_owner(struct core *core, struct op *op, const Pb__SetOwnerRequest *request, Pb__SetOwnerResponse *response,
-                 struct err *err)
+int op_set_owner(struct core *core, struct op *op, const Pb__SetOwnerRequest *request,
+                 Pb__SetOwnerResponse *response, struct err *err)
 {
     const char *user = str_empty(request->username) ? NULL : request->username;
     const char *group = str_empty(request->groupname) ? NULL : request->groupname;
@@ -83,9 +91,11 @@ int op_set_owner(struct core *core, struct op *op, const Pb__SetOwnerRequest *re
     if (!rc) rc = check_new_owner(op, user, group, err);
     if (rc) return rc;
     op->audit_status = path.inode;
-    if ((!user || str_eq(user, inode_user(inodes, path.inode))) && (!group || str_eq(group, inode_group(inodes, path.inode))))
+    if ((!user || str_eq(user, inode_user(inodes, path.inode))) &&
+        (!group || str_eq(group, inode_group(inodes, path.inode))))
         return 0;
-    struct edit edit = {.op = EDIT_SET_OWNER, .path = path.text, .user = user, .group = group, .inode = path.inode};
+    struct edit edit = {
+        .op = EDIT_SET_OWNER, .path = path.text, .user = user, .group = group, .inode = path.inode};
     core_edit(core, &edit);
     return 0;
 }
@@ -94,17 +104,19 @@ int op_set_owner(struct core *core, struct op *op, const Pb__SetOwnerRequest *re
 
 #define TIME_MAX_MS ((INT64_C(1) << 48) - 1) /* what an inode holds: the year 10889 */
 
-int op_set_times(struct core *core, struct op *op, const Pb__SetTimesRequest *request, Pb__SetTimesResponse *response,
-                 struct err *err)
+int op_set_times(struct core *core, struct op *op, const Pb__SetTimesRequest *request,
+                 Pb__SetTimesResponse *response, struct err *err)
 {
-    int64_t mtime = MIN((int64_t)request->mtime, TIME_MAX_MS), atime = MIN((int64_t)request->atime, TIME_MAX_MS);
+    int64_t mtime = MIN((int64_t)request->mtime, TIME_MAX_MS),
+            atime = MIN((int64_t)request->atime, TIME_MAX_MS);
     struct resolved path;
     int rc = begin_change(core, op, "set times", request->src, &path, err);
 
     (void)response;
     if (!rc) rc = require_write(core, op, &path, err);
     if (rc) return rc;
-    if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File/Directory %s does not exist.", path.text);
+    if (!path.inode)
+        return err_set(err, ERR_NOT_FOUND, "File/Directory %s does not exist.", path.text);
     op->audit_status = path.inode;
     if (mtime < 0 && atime < 0) return 0;
     struct edit edit = {
@@ -121,19 +133,24 @@ int op_set_times(struct core *core, struct op *op, const Pb__SetTimesRequest *re
 /* ---- replication ---- */
 
 /* BlockManager.verifyReplication */
-static int check_replication(const struct core *core, uint32_t replication, const char *src, struct err *err)
+static int check_replication(const struct core *core, uint32_t replication, const char *src,
+                             struct err *err)
 {
     if (replication > core->conf.replication_max)
-        return err_set(err, ERR_IO, "Requested replication factor of %u exceeds maximum of %u for %s", replication,
-                       core->conf.replication_max, src);
+        return err_set(err, ERR_IO,
+                       "Requested replication factor of %u exceeds maximum of %u for %s",
+                       replication, core->conf.replication_max, src);
     if (replication < core->conf.replication_min)
-        return err_set(err, ERR_IO, "Requested replication factor of %u is less than the required minimum of %u for %s",
-                       replication, core->conf.replication_min, src);
+        return err_set(
+            err, ERR_IO,
+            "Requested replication factor of %u is less than the required minimum of %u for %s",
+            replication, core->conf.replication_min, src);
     return 0;
 }
 
 /* What more replicas of a file need. */
-static int check_replication_quota(struct core *core, const struct inode *file, uint32_t replication, struct err *err)
+static int check_replication_quota(struct core *core, const struct inode *file,
+                                   uint32_t replication, struct err *err)
 {
     const struct inode *parent = inode_parent(core->tree.inodes, file);
     struct quota_usage more = {0};
@@ -144,7 +161,8 @@ static int check_replication_quota(struct core *core, const struct inode *file, 
     struct quota_usage after = quota_count_file(core, file, replication, policy);
 
     more.space = after.space - before.space;
-    for (size_t i = 0; i < ARRAY_LEN(more.type_space); i++) more.type_space[i] = after.type_space[i] - before.type_space[i];
+    for (size_t i = 0; i < ARRAY_LEN(more.type_space); i++)
+        more.type_space[i] = after.type_space[i] - before.type_space[i];
     return quota_check(core, parent, NULL, &more, err);
 }
 
@@ -152,7 +170,8 @@ int op_set_replication(struct core *core, struct op *op, const Pb__SetReplicatio
                        Pb__SetReplicationResponse *response, struct err *err)
 {
     struct resolved path;
-    int rc = op_check_not_safemode(core, arena_printf(op->arena, "Cannot set replication for %s", request->src), err);
+    int rc = op_check_not_safemode(
+        core, arena_printf(op->arena, "Cannot set replication for %s", request->src), err);
 
     if (!rc) rc = check_replication(core, request->replication, request->src, err);
     if (!rc) rc = begin_change(core, op, "set replication for", request->src, &path, err);
@@ -187,17 +206,21 @@ static int check_quota_values(const Pb__SetQuotaRequest *request, struct err *er
     int64_t names = (int64_t)request->namespacequota, space = (int64_t)request->storagespacequota;
 
     if (names < QUOTA_NONE || space < QUOTA_NONE)
-        return err_set(err, ERR_ARGUMENT, "Illegal value for nsQuota or ssQuota : %" PRId64 " and %" PRId64, names, space);
+        return err_set(err, ERR_ARGUMENT,
+                       "Illegal value for nsQuota or ssQuota : %" PRId64 " and %" PRId64, names,
+                       space);
     if (request->has_storagetype && names != INT64_MAX)
-        return err_set(err, ERR_UNSUPPORTED_ACTION,
-                       "Failed to set quota by storage type because either"
-                       "dfs.quota.by.storage.type.enabled is set to true or nsQuota value is illegal %" PRId64,
-                       names);
+        return err_set(
+            err, ERR_UNSUPPORTED_ACTION,
+            "Failed to set quota by storage type because either"
+            "dfs.quota.by.storage.type.enabled is set to true or nsQuota value is illegal %" PRId64,
+            names);
     return 0;
 }
 
 /* FSDirAttrOp.unprotectedSetQuota: what the record will say, and whether that changes anything. */
-static bool plan_quota(struct core *core, const struct inode *dir, const Pb__SetQuotaRequest *request, struct edit *edit)
+static bool plan_quota(struct core *core, const struct inode *dir,
+                       const Pb__SetQuotaRequest *request, struct edit *edit)
 {
     const struct inode_quota *quota = inode_quota(core->tree.inodes, dir);
     int64_t old_names = quota ? quota->names : dir == core->tree.root ? QUOTA_NS_ROOT : QUOTA_NONE;
@@ -212,18 +235,21 @@ static bool plan_quota(struct core *core, const struct inode *dir, const Pb__Set
         edit->ds_quota = space == INT64_MAX ? old_space : space;
         return edit->ds_quota != old;
     }
-    /* Clearing the root's is logged as -1: Apache logs what its root has then, which its replay takes for "leave it". */
+    /* Clearing the root's is logged as -1: Apache logs what its root has then, which its replay
+     * takes for "leave it". */
     bool root_cleared = dir == core->tree.root && names == QUOTA_NONE;
     edit->op = EDIT_SET_QUOTA;
     edit->ns_quota = names == INT64_MAX ? old_names : names;
     edit->ds_quota = space == INT64_MAX ? old_space : space;
-    return (root_cleared ? QUOTA_NS_ROOT : edit->ns_quota) != old_names || edit->ds_quota != old_space;
+    return (root_cleared ? QUOTA_NS_ROOT : edit->ns_quota) != old_names ||
+           edit->ds_quota != old_space;
 }
 
-int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *request, Pb__SetQuotaResponse *response,
-                 struct err *err)
+int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *request,
+                 Pb__SetQuotaResponse *response, struct err *err)
 {
-    const char *command = quota_command((int64_t)request->namespacequota, (int64_t)request->storagespacequota);
+    const char *command =
+        quota_command((int64_t)request->namespacequota, (int64_t)request->storagespacequota);
     struct resolved path;
     int rc = op_check_superuser(core, op, command, err);
 
@@ -232,7 +258,8 @@ int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *re
     if (!rc) rc = check_quota_values(request, err);
     if (rc) return rc;
     if (!path.inode) return err_set(err, ERR_NOT_FOUND, "Directory does not exist: %s", path.text);
-    if (!inode_is_dir(path.inode)) return err_set(err, ERR_PATH_NOT_DIRECTORY, "`%s': Is not a directory", path.text);
+    if (!inode_is_dir(path.inode))
+        return err_set(err, ERR_PATH_NOT_DIRECTORY, "`%s': Is not a directory", path.text);
     struct edit edit = {.path = path.text, .inode = path.inode};
     if (plan_quota(core, path.inode, request, &edit)) core_edit(core, &edit);
     return 0;
@@ -240,18 +267,21 @@ int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *re
 
 /* ---- storage policies ---- */
 
-static void append_media(struct op *op, const char **text, const char *label, const enum storage_type media[3])
+static void append_media(struct op *op, const char **text, const char *label,
+                         const enum storage_type media[3])
 {
     *text = arena_printf(op->arena, "%s, %s=[", *text, label);
     for (size_t i = 0; i < 3 && media[i]; i++)
-        *text = arena_printf(op->arena, "%s%s%s", *text, i ? ", " : "", storage_type_name(media[i]));
+        *text =
+            arena_printf(op->arena, "%s%s%s", *text, i ? ", " : "", storage_type_name(media[i]));
     *text = arena_printf(op->arena, "%s]", *text);
 }
 
 /* BlockStoragePolicy.toString */
 static const char *policy_text(struct op *op, const struct storage_policy *policy)
 {
-    const char *text = arena_printf(op->arena, "BlockStoragePolicy{%s:%u", policy->name, policy->id);
+    const char *text =
+        arena_printf(op->arena, "BlockStoragePolicy{%s:%u", policy->name, policy->id);
 
     append_media(op, &text, "storageTypes", policy->creation);
     append_media(op, &text, "creationFallbacks", policy->creation_fallback);
@@ -259,27 +289,34 @@ static const char *policy_text(struct op *op, const struct storage_policy *polic
     return arena_printf(op->arena, "%s}", text);
 }
 
-static int check_file_policy(struct op *op, const struct inode *file, const struct storage_policy *policy, struct err *err)
+static int check_file_policy(struct op *op, const struct inode *file,
+                             const struct storage_policy *policy, struct err *err)
 {
     const struct storage_policy *present = storage_policy_by_id((uint8_t)file->storage_policy);
 
     if (policy && policy->only_at_create)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "Policy %s cannot be set after file creation.", policy_text(op, policy));
+        return err_set(err, ERR_HADOOP_ARGUMENT, "Policy %s cannot be set after file creation.",
+                       policy_text(op, policy));
     if (present && present->only_at_create)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "Existing policy %s cannot be changed after file creation.", present->name);
+        return err_set(err, ERR_HADOOP_ARGUMENT,
+                       "Existing policy %s cannot be changed after file creation.", present->name);
     return 0;
 }
 
 /* `policy` NULL: back to what the directory above says. */
-static int set_policy(struct core *core, struct op *op, const char *src, const struct storage_policy *policy, struct err *err)
+static int set_policy(struct core *core, struct op *op, const char *src,
+                      const struct storage_policy *policy, struct err *err)
 {
     struct resolved path;
-    int rc = begin_change(core, op, policy ? "set storage policy for" : "unset storage policy for", src, &path, err);
+    int rc = begin_change(core, op, policy ? "set storage policy for" : "unset storage policy for",
+                          src, &path, err);
 
     if (!rc) rc = require_write(core, op, &path, err);
     if (rc) return rc;
-    if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
-    if (inode_is_symlink(path.inode)) return err_set(err, ERR_NOT_FOUND, "%s is not a file or directory", path.text);
+    if (!path.inode)
+        return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
+    if (inode_is_symlink(path.inode))
+        return err_set(err, ERR_NOT_FOUND, "%s is not a file or directory", path.text);
     if (inode_is_file(path.inode)) rc = check_file_policy(op, path.inode, policy, err);
     if (rc) return rc;
     struct edit edit = {
@@ -293,20 +330,24 @@ static int set_policy(struct core *core, struct op *op, const char *src, const s
     return 0;
 }
 
-int op_set_storage_policy(struct core *core, struct op *op, const Pb__SetStoragePolicyRequest *request,
+int op_set_storage_policy(struct core *core, struct op *op,
+                          const Pb__SetStoragePolicyRequest *request,
                           Pb__SetStoragePolicyResponse *response, struct err *err)
 {
     const struct storage_policy *policy = storage_policy_by_name(request->policyname);
 
     (void)response;
-    int rc = op_check_not_safemode(core, arena_printf(op->arena, "Cannot set storage policy for %s", request->src), err);
+    int rc = op_check_not_safemode(
+        core, arena_printf(op->arena, "Cannot set storage policy for %s", request->src), err);
     if (rc) return rc;
     if (!policy)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "Cannot find a block policy with the name %s", request->policyname);
+        return err_set(err, ERR_HADOOP_ARGUMENT, "Cannot find a block policy with the name %s",
+                       request->policyname);
     return set_policy(core, op, request->src, policy, err);
 }
 
-int op_unset_storage_policy(struct core *core, struct op *op, const Pb__UnsetStoragePolicyRequest *request,
+int op_unset_storage_policy(struct core *core, struct op *op,
+                            const Pb__UnsetStoragePolicyRequest *request,
                             Pb__UnsetStoragePolicyResponse *response, struct err *err)
 {
     (void)response;
@@ -321,7 +362,8 @@ static Pb__StorageTypes *media_message(struct op *op, const enum storage_type me
     pb__storage_types__init(message);
     message->storagetypes = ARENA_ARRAY(op->arena, Pb__StorageType, 3);
     while (message->n_storagetypes < 3 && media[message->n_storagetypes]) {
-        message->storagetypes[message->n_storagetypes] = (Pb__StorageType)media[message->n_storagetypes];
+        message->storagetypes[message->n_storagetypes] =
+            (Pb__StorageType)media[message->n_storagetypes];
         message->n_storagetypes++;
     }
     return message->n_storagetypes ? message : NULL;
@@ -340,7 +382,8 @@ static Pb__BlockStoragePolicy *policy_message(struct op *op, const struct storag
     return message;
 }
 
-int op_get_storage_policy(struct core *core, struct op *op, const Pb__GetStoragePolicyRequest *request,
+int op_get_storage_policy(struct core *core, struct op *op,
+                          const Pb__GetStoragePolicyRequest *request,
                           Pb__GetStoragePolicyResponse *response, struct err *err)
 {
     struct resolved path;
@@ -349,7 +392,8 @@ int op_get_storage_policy(struct core *core, struct op *op, const Pb__GetStorage
     if (!rc && core->conf.permissions_enabled)
         rc = perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ}, err);
     if (rc) return rc;
-    if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
+    if (!path.inode)
+        return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
     uint8_t id = storage_policy_effective(core->tree.inodes, path.inode);
     const struct storage_policy *policy = storage_policy_by_id(id ? id : STORAGE_POLICY_HOT);
     if (!policy) policy = storage_policy_by_id(STORAGE_POLICY_HOT);
@@ -357,7 +401,8 @@ int op_get_storage_policy(struct core *core, struct op *op, const Pb__GetStorage
     return 0;
 }
 
-int op_get_storage_policies(struct core *core, struct op *op, const Pb__GetStoragePoliciesRequest *request,
+int op_get_storage_policies(struct core *core, struct op *op,
+                            const Pb__GetStoragePoliciesRequest *request,
                             Pb__GetStoragePoliciesResponse *response, struct err *err)
 {
     (void)core;
@@ -365,14 +410,15 @@ int op_get_storage_policies(struct core *core, struct op *op, const Pb__GetStora
     (void)err;
     response->n_policies = storage_policy_count;
     response->policies = ARENA_ARRAY(op->arena, Pb__BlockStoragePolicy *, storage_policy_count);
-    for (size_t i = 0; i < storage_policy_count; i++) response->policies[i] = policy_message(op, &storage_policies[i]);
+    for (size_t i = 0; i < storage_policy_count; i++)
+        response->policies[i] = policy_message(op, &storage_policies[i]);
     return 0;
 }
 
 /* ---- access ---- */
 
-int op_check_access(struct core *core, struct op *op, const Pb__CheckAccessRequest *request, Pb__CheckAccessResponse *response,
-                    struct err *err)
+int op_check_access(struct core *core, struct op *op, const Pb__CheckAccessRequest *request,
+                    Pb__CheckAccessResponse *response, struct err *err)
 {
     struct resolved path;
     int rc;
@@ -383,5 +429,7 @@ int op_check_access(struct core *core, struct op *op, const Pb__CheckAccessReque
     if (rc) return rc;
     if (!path.inode) return err_set(err, ERR_NOT_FOUND, "Path not found: %s", path.text);
     if (!core->conf.permissions_enabled) return 0;
-    return perm_check(core, op, &path, &(struct perm_request){.target = (enum fs_action)(request->mode & ACTION_ALL)}, err);
+    return perm_check(
+        core, op, &path,
+        &(struct perm_request){.target = (enum fs_action)(request->mode & ACTION_ALL)}, err);
 }

@@ -1,4 +1,5 @@
-/* Names: mkdirs, delete, rename, concat, symlinks (FSDirMkdirOp, FSDirDeleteOp, FSDirRenameOp, FSDirConcatOp). */
+/* Names: mkdirs, delete, rename, concat, symlinks (FSDirMkdirOp, FSDirDeleteOp, FSDirRenameOp,
+ * FSDirConcatOp). */
 #include "namenode/op_dir.h"
 
 #include "namenode/handlers.h"
@@ -6,7 +7,8 @@
 #include "namenode/quota.h"
 #include "namenode/storage_policy.h"
 
-static int check_changeable(struct core *core, struct op *op, const char *what, const char *path, struct err *err)
+static int check_changeable(struct core *core, struct op *op, const char *what, const char *path,
+                            struct err *err)
 {
     op->audit_src = path;
     return op_check_not_safemode(core, arena_printf(op->arena, "Cannot %s %s", what, path), err);
@@ -19,7 +21,8 @@ static size_t utf16_length(const char *text)
 {
     size_t length = 0;
 
-    for (; *text; text++) length += ((uint8_t)*text & 0xc0) != 0x80 ? 1 + ((uint8_t)*text >= 0xf0) : 0;
+    for (; *text; text++)
+        length += ((uint8_t)*text & 0xc0) != 0x80 ? 1 + ((uint8_t)*text >= 0xf0) : 0;
     return length;
 }
 
@@ -34,8 +37,8 @@ static size_t path_depth(const char *path)
 int dir_check_path_length(const char *operation, const char *path, struct err *err)
 {
     if (utf16_length(path) <= PATH_LENGTH_MAX && path_depth(path) <= PATH_DEPTH_MAX) return 0;
-    return err_set(err, ERR_IO, "%s: Pathname too long.  Limit %d characters, %d levels.", operation, PATH_LENGTH_MAX,
-                   PATH_DEPTH_MAX);
+    return err_set(err, ERR_IO, "%s: Pathname too long.  Limit %d characters, %d levels.",
+                   operation, PATH_LENGTH_MAX, PATH_DEPTH_MAX);
 }
 
 const char *dir_parent_path(const struct resolved *path, struct arena *arena)
@@ -46,25 +49,30 @@ const char *dir_parent_path(const struct resolved *path, struct arena *arena)
 }
 
 /* FSDirectory.verifyMaxComponentLength; an inode holds 255 bytes, whatever the settings allow. */
-static int check_name_length(struct core *core, struct op *op, const struct inode *dir, const char *name, size_t length,
-                             struct err *err)
+static int check_name_length(struct core *core, struct op *op, const struct inode *dir,
+                             const char *name, size_t length, struct err *err)
 {
-    size_t limit = core->conf.max_component_length ? MIN(core->conf.max_component_length, (uint32_t)INODE_NAME_MAX)
-                                                   : (size_t)INODE_NAME_MAX;
+    size_t limit = core->conf.max_component_length
+                       ? MIN(core->conf.max_component_length, (uint32_t)INODE_NAME_MAX)
+                       : (size_t)INODE_NAME_MAX;
 
     if (length <= limit) return 0;
     return err_set(err, ERR_NAME_TOO_LONG,
-                   "The maximum path component name limit of %.*s in directory %s is exceeded: limit=%zu length=%zu",
+                   "The maximum path component name limit of %.*s in directory %s is exceeded: "
+                   "limit=%zu length=%zu",
                    (int)length, name, tree_path_of(&core->tree, dir, op->arena), limit, length);
 }
 
-static int check_item_count(struct core *core, struct op *op, const struct inode *dir, struct err *err)
+static int check_item_count(struct core *core, struct op *op, const struct inode *dir,
+                            struct err *err)
 {
     uint64_t count = dir_child_count(dir);
 
     if (count < core->conf.max_directory_items) return 0;
-    return err_set(err, ERR_TOO_MANY_ITEMS, "The directory item limit of %s is exceeded: limit=%u items=%" PRIu64,
-                   tree_path_of(&core->tree, dir, op->arena), core->conf.max_directory_items, count);
+    return err_set(err, ERR_TOO_MANY_ITEMS,
+                   "The directory item limit of %s is exceeded: limit=%u items=%" PRIu64,
+                   tree_path_of(&core->tree, dir, op->arena), core->conf.max_directory_items,
+                   count);
 }
 
 static bool is_name(const char *name, size_t length, const char *text)
@@ -72,12 +80,15 @@ static bool is_name(const char *name, size_t length, const char *text)
     return length == strlen(text) && memcmp(name, text, length) == 0;
 }
 
-static int check_root_name(const struct core *core, const struct inode *dir, const char *name, size_t length, struct err *err)
+static int check_root_name(const struct core *core, const struct inode *dir, const char *name,
+                           size_t length, struct err *err)
 {
     if (dir != core->tree.root || !is_name(name, length, ".reserved")) return 0;
-    return err_set(err, ERR_HADOOP_ARGUMENT,
-                   "File name \".reserved\" is reserved and cannot be created. If this is during upgrade change the name of "
-                   "the existing file or directory to another name before upgrading to the new release.");
+    return err_set(
+        err, ERR_HADOOP_ARGUMENT,
+        "File name \".reserved\" is reserved and cannot be created. If this is during upgrade "
+        "change the name of "
+        "the existing file or directory to another name before upgrading to the new release.");
 }
 
 static int check_snapshot_name(const char *name, size_t length, struct err *err)
@@ -87,8 +98,8 @@ static int check_snapshot_name(const char *name, size_t length, struct err *err)
 }
 
 /* FSDirectory.addLastINode's checks in its order. */
-static int check_new_name(struct core *core, struct op *op, const struct inode *dir, const char *name, size_t length,
-                          int64_t names, struct err *err)
+static int check_new_name(struct core *core, struct op *op, const struct inode *dir,
+                          const char *name, size_t length, int64_t names, struct err *err)
 {
     struct quota_usage more = {.names = names};
     int rc = check_root_name(core, dir, name, length, err);
@@ -99,7 +110,8 @@ static int check_new_name(struct core *core, struct op *op, const struct inode *
     return rc ? rc : quota_check(core, dir, NULL, &more, err);
 }
 
-int dir_check_new_entry(struct core *core, struct op *op, const struct resolved *path, int64_t names, struct err *err)
+int dir_check_new_entry(struct core *core, struct op *op, const struct resolved *path,
+                        int64_t names, struct err *err)
 {
     return check_new_name(core, op, path->parent, path->last_name, path->last_length, names, err);
 }
@@ -107,8 +119,8 @@ int dir_check_new_entry(struct core *core, struct op *op, const struct resolved 
 /* ---- mkdirs ---- */
 
 /* Makes one directory at `path` (its last component is `name`) below `dir`. */
-static int make_dir(struct core *core, struct op *op, const struct inode *dir, const char *path, const char *name, size_t length,
-                    uint16_t mode, struct err *err)
+static int make_dir(struct core *core, struct op *op, const struct inode *dir, const char *path,
+                    const char *name, size_t length, uint16_t mode, struct err *err)
 {
     int rc = check_new_name(core, op, dir, name, length, 1, err);
 
@@ -126,7 +138,8 @@ static int make_dir(struct core *core, struct op *op, const struct inode *dir, c
     return 0;
 }
 
-int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode, struct err *err)
+int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode,
+                       struct err *err)
 {
     const char *end = path->text;
 
@@ -137,7 +150,8 @@ int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, 
 
         end = strchrnul(name, '/');
         const char *text = arena_strndup(op->arena, path->text, (size_t)(end - path->text));
-        int rc = make_dir(core, op, path->deepest, text, name, (size_t)(end - name), (mode & 0777) | 0300, err);
+        int rc = make_dir(core, op, path->deepest, text, name, (size_t)(end - name),
+                          (mode & 0777) | 0300, err);
         if (rc) return rc;
         path->deepest = tree_child(&core->tree, path->deepest, name, (size_t)(end - name));
         assert(path->deepest);
@@ -151,22 +165,28 @@ int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, 
 static int verify_parent(struct op *op, const struct resolved *path, struct err *err)
 {
     if (path->depth < 2 || path->parent) return 0;
-    return err_set(err, ERR_NOT_FOUND, "Parent directory doesn't exist: %s", dir_parent_path(path, op->arena));
+    return err_set(err, ERR_NOT_FOUND, "Parent directory doesn't exist: %s",
+                   dir_parent_path(path, op->arena));
 }
 
-static int make_dirs(struct core *core, struct op *op, struct resolved *path, const Pb__MkdirsRequest *request, struct err *err)
+static int make_dirs(struct core *core, struct op *op, struct resolved *path,
+                     const Pb__MkdirsRequest *request, struct err *err)
 {
     uint16_t mode = (uint16_t)(request->masked->perm & INODE_MODE_MASK);
     int rc = perm_check(core, op, path, &(struct perm_request){.ancestor = ACTION_WRITE}, err);
 
     if (!rc && !request->createparent) rc = verify_parent(op, path, err);
     if (!rc) rc = dir_make_ancestors(core, op, path, mode, err);
-    if (!rc) rc = make_dir(core, op, path->parent, path->text, path->last_name, path->last_length, mode, err);
-    if (!rc) path->inode = tree_child(&core->tree, path->parent, path->last_name, path->last_length);
+    if (!rc)
+        rc = make_dir(core, op, path->parent, path->text, path->last_name, path->last_length, mode,
+                      err);
+    if (!rc)
+        path->inode = tree_child(&core->tree, path->parent, path->last_name, path->last_length);
     return rc;
 }
 
-int op_mkdirs(struct core *core, struct op *op, const Pb__MkdirsRequest *request, Pb__MkdirsResponse *response, struct err *err)
+int op_mkdirs(struct core *core, struct op *op, const Pb__MkdirsRequest *request,
+              Pb__MkdirsResponse *response, struct err *err)
 {
     struct resolved path;
     int rc = dir_check_path_length("mkdirs", request->src, err);
@@ -185,7 +205,8 @@ int op_mkdirs(struct core *core, struct op *op, const Pb__MkdirsRequest *request
 
 /* ---- delete ---- */
 
-int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request, Pb__DeleteResponse *response, struct err *err)
+int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request,
+              Pb__DeleteResponse *response, struct err *err)
 {
     const struct perm_request wanted = {
         .parent = ACTION_WRITE, .subtree = ACTION_ALL, .sticky = true, .ignore_empty = true};
@@ -193,7 +214,8 @@ int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request
     int rc = check_changeable(core, op, "delete", request->src, err);
 
     if (rc) return rc;
-    if (path_is_reserved(request->src)) return err_set(err, ERR_INVALID_PATH, "Invalid path name %s", request->src);
+    if (path_is_reserved(request->src))
+        return err_set(err, ERR_INVALID_PATH, "Invalid path name %s", request->src);
     rc = perm_resolve(core, op, request->src, RESOLVE_WRITE, &path, err);
     if (!rc && core->conf.permissions_enabled) rc = perm_check(core, op, &path, &wanted, err);
     if (rc) return rc;
@@ -201,7 +223,8 @@ int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request
         return err_set(err, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", path.text);
     response->result = path.inode && path.inode != core->tree.root;
     if (!response->result) return 0;
-    struct edit edit = {.op = EDIT_DELETE, .path = path.text, .mtime_ms = core->now_wall_ms, .inode = path.inode};
+    struct edit edit = {
+        .op = EDIT_DELETE, .path = path.text, .mtime_ms = core->now_wall_ms, .inode = path.inode};
     op_stamp(op, &edit);
     core_edit(core, &edit);
     return 0;
@@ -217,14 +240,19 @@ static bool is_below(const char *path, const char *dir)
 }
 
 /* FSDirRenameOp.validateDestination. */
-static int validate_destination(struct core *core, const struct resolved *src, const struct resolved *dst, struct err *err)
+static int validate_destination(struct core *core, const struct resolved *src,
+                                const struct resolved *dst, struct err *err)
 {
-    if (inode_is_symlink(src->inode) && str_eq(dst->text, inode_symlink_target(core->tree.inodes, src->inode)))
-        return err_set(err, ERR_EXISTS, "Cannot rename symlink %s to its target %s", src->text, dst->text);
+    if (inode_is_symlink(src->inode) &&
+        str_eq(dst->text, inode_symlink_target(core->tree.inodes, src->inode)))
+        return err_set(err, ERR_EXISTS, "Cannot rename symlink %s to its target %s", src->text,
+                       dst->text);
     if (is_below(dst->text, src->text))
-        return err_set(err, ERR_IO, "Rename destination %s is a directory or file under source %s", dst->text, src->text);
+        return err_set(err, ERR_IO, "Rename destination %s is a directory or file under source %s",
+                       dst->text, src->text);
     if (path_is_reserved(src->text) || path_is_reserved(dst->text))
-        return err_set(err, ERR_INVALID_PATH, "Invalid path name Cannot rename to or from /.reserved");
+        return err_set(err, ERR_INVALID_PATH,
+                       "Invalid path name Cannot rename to or from /.reserved");
     return 0;
 }
 
@@ -232,17 +260,20 @@ static void subtract(struct quota_usage *from, const struct quota_usage *less)
 {
     from->names -= less->names;
     from->space -= less->space;
-    for (size_t i = 0; i < ARRAY_LEN(from->type_space); i++) from->type_space[i] -= less->type_space[i];
+    for (size_t i = 0; i < ARRAY_LEN(from->type_space); i++)
+        from->type_space[i] -= less->type_space[i];
 }
 
 /* FSDirRenameOp.verifyQuotaForRename: what both hold already is not asked. */
-static int check_rename_quota(struct core *core, const struct resolved *src, const struct resolved *dst, struct err *err)
+static int check_rename_quota(struct core *core, const struct resolved *src,
+                              const struct resolved *dst, struct err *err)
 {
     const struct inode *shared = dst->parent;
     uint8_t policy = storage_policy_effective(core->tree.inodes, dst->parent);
 
     if (!quota_applies(core, dst->parent)) return 0;
-    while (!tree_is_ancestor(&core->tree, shared, src->inode)) shared = inode_parent(core->tree.inodes, shared);
+    while (!tree_is_ancestor(&core->tree, shared, src->inode))
+        shared = inode_parent(core->tree.inodes, shared);
     if (shared == dst->parent) return 0;
     struct quota_usage more = quota_count(core, src->inode, policy);
     if (dst->inode) {
@@ -254,8 +285,8 @@ static int check_rename_quota(struct core *core, const struct resolved *src, con
 }
 
 /* What holds for the new name of both renames. */
-static int check_new_place(struct core *core, struct op *op, const struct resolved *src, const struct resolved *dst,
-                           struct err *err)
+static int check_new_place(struct core *core, struct op *op, const struct resolved *src,
+                           const struct resolved *dst, struct err *err)
 {
     int rc = check_name_length(core, op, dst->parent, dst->last_name, dst->last_length, err);
 
@@ -265,8 +296,8 @@ static int check_new_place(struct core *core, struct op *op, const struct resolv
     return rc ? rc : check_snapshot_name(dst->last_name, dst->last_length, err);
 }
 
-static void rename_by_edit(struct core *core, struct op *op, enum edit_op code, uint8_t options, const struct resolved *src,
-                           const struct resolved *dst)
+static void rename_by_edit(struct core *core, struct op *op, enum edit_op code, uint8_t options,
+                           const struct resolved *src, const struct resolved *dst)
 {
     struct edit edit = {
         .op = (uint8_t)code,
@@ -282,8 +313,9 @@ static void rename_by_edit(struct core *core, struct op *op, enum edit_op code, 
     op->audit_status = src->inode;
 }
 
-static int resolve_both(struct core *core, struct op *op, const char *src_text, const char *dst_text, struct resolved *src,
-                        struct resolved *dst, struct err *err)
+static int resolve_both(struct core *core, struct op *op, const char *src_text,
+                        const char *dst_text, struct resolved *src, struct resolved *dst,
+                        struct err *err)
 {
     int rc = dir_check_path_length("rename", dst_text, err);
 
@@ -294,15 +326,17 @@ static int resolve_both(struct core *core, struct op *op, const char *src_text, 
 }
 
 /* The old rename moves into a directory that exists. */
-static int enter_directory(struct core *core, struct op *op, const struct resolved *src, struct resolved *dst, struct err *err)
+static int enter_directory(struct core *core, struct op *op, const struct resolved *src,
+                           struct resolved *dst, struct err *err)
 {
     if (!dst->inode || !inode_is_dir(dst->inode) || !src->depth) return 0;
-    const char *text = arena_printf(op->arena, "%s/%.*s", dst->depth ? dst->text : "", (int)src->last_length, src->last_name);
+    const char *text = arena_printf(op->arena, "%s/%.*s", dst->depth ? dst->text : "",
+                                    (int)src->last_length, src->last_name);
     return resolve_path(&core->tree, text, op->arena, dst, err);
 }
 
-static int check_rename_access(struct core *core, struct op *op, const struct resolved *src, const struct resolved *dst,
-                               bool to_trash, struct err *err)
+static int check_rename_access(struct core *core, struct op *op, const struct resolved *src,
+                               const struct resolved *dst, bool to_trash, struct err *err)
 {
     struct perm_request wanted = {.parent = ACTION_WRITE, .sticky = true};
 
@@ -312,10 +346,12 @@ static int check_rename_access(struct core *core, struct op *op, const struct re
         wanted.ignore_empty = true;
     }
     int rc = perm_check(core, op, src, &wanted, err);
-    return rc ? rc : perm_check(core, op, dst, &(struct perm_request){.ancestor = ACTION_WRITE}, err);
+    return rc ? rc
+              : perm_check(core, op, dst, &(struct perm_request){.ancestor = ACTION_WRITE}, err);
 }
 
-int op_rename(struct core *core, struct op *op, const Pb__RenameRequest *request, Pb__RenameResponse *response, struct err *err)
+int op_rename(struct core *core, struct op *op, const Pb__RenameRequest *request,
+              Pb__RenameResponse *response, struct err *err)
 {
     struct resolved src, dst;
     int rc = resolve_both(core, op, request->src, request->dst, &src, &dst, err);
@@ -341,36 +377,43 @@ int op_rename(struct core *core, struct op *op, const Pb__RenameRequest *request
 }
 
 /* FSDirRenameOp.validateOverwrite. */
-static int validate_overwrite(const struct resolved *src, const struct resolved *dst, bool overwrite, struct err *err)
+static int validate_overwrite(const struct resolved *src, const struct resolved *dst,
+                              bool overwrite, struct err *err)
 {
     if (inode_is_dir(src->inode) != inode_is_dir(dst->inode))
-        return err_set(err, ERR_IO, "Source %s and destination %s must both be directories", src->text, dst->text);
-    if (!overwrite) return err_set(err, ERR_EXISTS, "rename destination %s already exists", dst->text);
+        return err_set(err, ERR_IO, "Source %s and destination %s must both be directories",
+                       src->text, dst->text);
+    if (!overwrite)
+        return err_set(err, ERR_EXISTS, "rename destination %s already exists", dst->text);
     if (dir_child_count(dst->inode))
         return err_set(err, ERR_IO, "rename destination directory is not empty: %s", dst->text);
     return 0;
 }
 
-static int check_rename2(struct core *core, const struct resolved *src, const struct resolved *dst, bool overwrite,
-                         struct err *err)
+static int check_rename2(struct core *core, const struct resolved *src, const struct resolved *dst,
+                         bool overwrite, struct err *err)
 {
-    if (!src->inode) return err_set(err, ERR_NOT_FOUND, "rename source %s is not found.", src->text);
+    if (!src->inode)
+        return err_set(err, ERR_NOT_FOUND, "rename source %s is not found.", src->text);
     if (!src->depth) return err_set(err, ERR_IO, "rename source cannot be the root");
     if (str_eq(src->text, dst->text))
-        return err_set(err, ERR_EXISTS, "The source %s and destination %s are the same", src->text, dst->text);
+        return err_set(err, ERR_EXISTS, "The source %s and destination %s are the same", src->text,
+                       dst->text);
     int rc = validate_destination(core, src, dst, err);
     if (rc) return rc;
     if (!dst->depth) return err_set(err, ERR_IO, "rename destination cannot be the root");
     if (dst->inode) return validate_overwrite(src, dst, overwrite, err);
-    if (!dst->parent) return err_set(err, ERR_NOT_FOUND, "rename destination parent %s not found.", dst->text);
+    if (!dst->parent)
+        return err_set(err, ERR_NOT_FOUND, "rename destination parent %s not found.", dst->text);
     return 0;
 }
 
-int op_rename2(struct core *core, struct op *op, const Pb__Rename2Request *request, Pb__Rename2Response *response,
-               struct err *err)
+int op_rename2(struct core *core, struct op *op, const Pb__Rename2Request *request,
+               Pb__Rename2Response *response, struct err *err)
 {
     bool to_trash = request->has_movetotrash && request->movetotrash;
-    uint8_t options = (uint8_t)((request->overwritedest ? EDIT_RENAME_OVERWRITE : 0) | (to_trash ? EDIT_RENAME_TO_TRASH : 0));
+    uint8_t options = (uint8_t)((request->overwritedest ? EDIT_RENAME_OVERWRITE : 0) |
+                                (to_trash ? EDIT_RENAME_TO_TRASH : 0));
     struct resolved src, dst;
     int rc = resolve_both(core, op, request->src, request->dst, &src, &dst, err);
 
@@ -387,7 +430,8 @@ int op_rename2(struct core *core, struct op *op, const Pb__Rename2Request *reque
 static int check_concat_path(const char *path, struct err *err)
 {
     if (!str_starts(path, "/.reserved/raw") && !str_starts(path, "/.reserved/.inodes")) return 0;
-    return err_set(err, ERR_IO, "Concat operation doesn't support .reserved relative path : %s", path);
+    return err_set(err, ERR_IO, "Concat operation doesn't support .reserved relative path : %s",
+                   path);
 }
 
 /* INodeFile.valueOf */
@@ -405,11 +449,13 @@ static int check_concat_arguments(const Pb__ConcatRequest *request, struct err *
     if (!*request->trg) return err_set(err, ERR_ARGUMENT, "Target file name is empty");
     if (!request->n_srcs) return err_set(err, ERR_ARGUMENT, "No sources given");
     rc = check_concat_path(request->trg, err);
-    for (size_t i = 0; !rc && i < request->n_srcs; i++) rc = check_concat_path(request->srcs[i], err);
+    for (size_t i = 0; !rc && i < request->n_srcs; i++)
+        rc = check_concat_path(request->srcs[i], err);
     return rc;
 }
 
-static int check_concat_target(struct core *core, struct op *op, const char *text, struct resolved *target, struct err *err)
+static int check_concat_target(struct core *core, struct op *op, const char *text,
+                               struct resolved *target, struct err *err)
 {
     int rc = perm_resolve(core, op, text, RESOLVE_WRITE, target, err);
 
@@ -417,23 +463,27 @@ static int check_concat_target(struct core *core, struct op *op, const char *tex
         rc = perm_check(core, op, target, &(struct perm_request){.target = ACTION_WRITE}, err);
     if (!rc) rc = require_file(target->inode, text, err);
     if (!rc && target->inode->under_construction)
-        rc = err_set(err, ERR_HADOOP_ARGUMENT, "concat: target file %s is under construction", text);
+        rc =
+            err_set(err, ERR_HADOOP_ARGUMENT, "concat: target file %s is under construction", text);
     return rc;
 }
 
-static int check_concat_source(struct core *core, const struct resolved *target, const char *text, const struct inode *source,
-                               struct err *err)
+static int check_concat_source(struct core *core, const struct resolved *target, const char *text,
+                               const struct inode *source, struct err *err)
 {
     uint64_t size, target_size;
 
     if (source->parent != target->inode->parent)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "Source file %s is not in the same directory with the target %s", text,
+        return err_set(err, ERR_HADOOP_ARGUMENT,
+                       "Source file %s is not in the same directory with the target %s", text,
                        target->text);
     if (source == target->inode)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "concat: the src file %s is the same with the target file %s", text,
+        return err_set(err, ERR_HADOOP_ARGUMENT,
+                       "concat: the src file %s is the same with the target file %s", text,
                        target->text);
     if (source->under_construction || !source->block_count)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "concat: source file %s is invalid or empty or underConstruction", text);
+        return err_set(err, ERR_HADOOP_ARGUMENT,
+                       "concat: source file %s is invalid or empty or underConstruction", text);
     size = inode_block_size(core->tree.inodes, source);
     target_size = inode_block_size(core->tree.inodes, target->inode);
     if (size > target_size)
@@ -444,9 +494,11 @@ static int check_concat_source(struct core *core, const struct resolved *target,
     return 0;
 }
 
-/* Resolves and checks a source, and marks its inode: a second time is refused when all were looked at. */
-static int take_source(struct core *core, struct op *op, const struct resolved *target, const char *text, struct inode **out,
-                       const char **resolved_text, struct err *err)
+/* Resolves and checks a source, and marks its inode: a second time is refused when all were looked
+ * at. */
+static int take_source(struct core *core, struct op *op, const struct resolved *target,
+                       const char *text, struct inode **out, const char **resolved_text,
+                       struct err *err)
 {
     const struct perm_request wanted = {.target = ACTION_READ}, parent = {.parent = ACTION_WRITE};
     struct resolved source;
@@ -464,19 +516,21 @@ static int take_source(struct core *core, struct op *op, const struct resolved *
 }
 
 /* What concat adds at a replication other than the sources'. */
-static int check_concat_quota(struct core *core, const struct inode *target, struct inode *const *sources, size_t count,
-                              struct err *err)
+static int check_concat_quota(struct core *core, const struct inode *target,
+                              struct inode *const *sources, size_t count, struct err *err)
 {
     const struct inode *parent = inode_parent(core->tree.inodes, target);
     struct quota_usage more = {.names = -(int64_t)count};
 
     if (!quota_applies(core, parent)) return 0;
     for (size_t i = 0; i < count; i++)
-        more.space += (int64_t)inode_length(sources[i], true) * ((int64_t)target->replication - (int64_t)sources[i]->replication);
+        more.space += (int64_t)inode_length(sources[i], true) *
+                      ((int64_t)target->replication - (int64_t)sources[i]->replication);
     return quota_check(core, parent, NULL, &more, err);
 }
 
-int op_concat(struct core *core, struct op *op, const Pb__ConcatRequest *request, Pb__ConcatResponse *response, struct err *err)
+int op_concat(struct core *core, struct op *op, const Pb__ConcatRequest *request,
+              Pb__ConcatResponse *response, struct err *err)
 {
     struct resolved target;
     bool twice = false;
@@ -498,7 +552,9 @@ int op_concat(struct core *core, struct op *op, const Pb__ConcatRequest *request
         taken++;
     }
     for (size_t i = 0; i < taken; i++) sources[i]->marked = 0;
-    if (!rc && twice) rc = err_set(err, ERR_HADOOP_ARGUMENT, "concat: at least two of the source files are the same");
+    if (!rc && twice)
+        rc = err_set(err, ERR_HADOOP_ARGUMENT,
+                     "concat: at least two of the source files are the same");
     if (!rc) rc = check_concat_quota(core, target.inode, sources, request->n_srcs, err);
     if (rc) return rc;
     struct edit edit = {
@@ -535,7 +591,8 @@ int op_get_link_target(struct core *core, struct op *op, const Pb__GetLinkTarget
 
     if (rc) return rc;
     if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File does not exist: %s", request->path);
-    if (!inode_is_symlink(path.inode)) return err_set(err, ERR_IO, "Path %s is not a symbolic link", request->path);
+    if (!inode_is_symlink(path.inode))
+        return err_set(err, ERR_IO, "Path %s is not a symbolic link", request->path);
     response->targetpath = (char *)inode_symlink_target(core->tree.inodes, path.inode);
     return 0;
 }

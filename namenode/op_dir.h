@@ -8,15 +8,19 @@
 
 #include "namenode/op.h"
 
-/* Makes the missing ancestors of `path` (an edit each), owned by the caller, with `mode` and u+wx, and brings `path` up to date:
- * path->parent is set afterwards. Fails half-way as Apache does (names too long, quotas, a full directory). */
-int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode, struct err *err) MUST_CHECK;
+/* Makes the missing ancestors of `path` (an edit each), owned by the caller, with `mode` and u+wx,
+ * and brings `path` up to date: path->parent is set afterwards. Fails half-way as Apache does
+ * (names too long, quotas, a full directory). */
+int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode,
+                       struct err *err) MUST_CHECK;
 
-/* May the last component become a new entry of path->parent? Reserved names, its length, entries of the directory, and `names` more
- * in the name quotas. */
-int dir_check_new_entry(struct core *core, struct op *op, const struct resolved *path, int64_t names, struct err *err) MUST_CHECK;
+/* May the last component become a new entry of path->parent? Reserved names, its length, entries of
+ * the directory, and `names` more in the name quotas. */
+int dir_check_new_entry(struct core *core, struct op *op, const struct resolved *path,
+                        int64_t names, struct err *err) MUST_CHECK;
 
-/* Names of Apache's length limits: ERR_IO "create: Pathname too long.  Limit 8000 characters, 1000 levels." */
+/* Names of Apache's length limits: ERR_IO "create: Pathname too long.  Limit 8000 characters, 1000
+ * levels." */
 int dir_check_path_length(const char *operation, const char *path, struct err *err) MUST_CHECK;
 
 /* The parent's path of a resolved one, in the arena. */

@@ -1,4 +1,5 @@
-/* Reading the namespace: status, listings, summaries, defaults (FSDirStatAndListingOp). Block locations are op_file.c's. */
+/* Reading the namespace: status, listings, summaries, defaults (FSDirStatAndListingOp). Block
+ * locations are op_file.c's. */
 #include "common/hash.h"
 #include "namenode/handlers.h"
 #include "namenode/located.h"
@@ -8,8 +9,8 @@
 #include "namenode/storage_policy.h"
 
 /* Resolves and demands `action` of the inode, where there is one. */
-static int resolve_for(struct core *core, struct op *op, const char *src, enum fs_action action, struct resolved *path,
-                       struct err *err)
+static int resolve_for(struct core *core, struct op *op, const char *src, enum fs_action action,
+                       struct resolved *path, struct err *err)
 {
     int rc;
 
@@ -23,15 +24,16 @@ static int resolve_for(struct core *core, struct op *op, const char *src, enum f
 static int require_file(const struct resolved *path, const char *shown, struct err *err)
 {
     if (!path->inode) return err_set(err, ERR_NOT_FOUND, "File does not exist: %s", shown);
-    if (!inode_is_file(path->inode)) return err_set(err, ERR_NOT_FOUND, "Path is not a file: %s", shown);
+    if (!inode_is_file(path->inode))
+        return err_set(err, ERR_NOT_FOUND, "Path is not a file: %s", shown);
     return 0;
 }
 
 /* ---- status ---- */
 
 /* A directory that is nowhere: /.reserved and what it lists. */
-static Pb__HdfsFileStatus *virtual_dir(struct core *core, struct op *op, const char *name, uint16_t mode, const char *group,
-                                       uint64_t time)
+static Pb__HdfsFileStatus *virtual_dir(struct core *core, struct op *op, const char *name,
+                                       uint16_t mode, const char *group, uint64_t time)
 {
     Pb__HdfsFileStatus *status = arena_alloc(op->arena, sizeof *status);
 
@@ -52,7 +54,8 @@ static Pb__HdfsFileStatus *virtual_dir(struct core *core, struct op *op, const c
     return status;
 }
 
-static int add_locations(struct core *core, struct op *op, const struct inode *inode, Pb__HdfsFileStatus *status, struct err *err)
+static int add_locations(struct core *core, struct op *op, const struct inode *inode,
+                         Pb__HdfsFileStatus *status, struct err *err)
 {
     if (!inode_is_file(inode)) return 0;
     status->locations = arena_alloc(op->arena, sizeof *status->locations);
@@ -61,12 +64,14 @@ static int add_locations(struct core *core, struct op *op, const struct inode *i
 }
 
 /* *out stays NULL for what is not there: no error, as clients ask so whether something exists. */
-static int file_info(struct core *core, struct op *op, const char *src, bool locations, Pb__HdfsFileStatus **out, struct err *err)
+static int file_info(struct core *core, struct op *op, const char *src, bool locations,
+                     Pb__HdfsFileStatus **out, struct err *err)
 {
     struct resolved path;
     int rc = resolve_for(core, op, src, ACTION_NONE, &path, err);
 
-    if (rc == ERR_ACCESS && op->superuser) { /* a file on the way: the superuser hears that there is nothing */
+    if (rc == ERR_ACCESS &&
+        op->superuser) { /* a file on the way: the superuser hears that there is nothing */
         err_clear(err);
         return 0;
     }
@@ -80,19 +85,21 @@ static int file_info(struct core *core, struct op *op, const char *src, bool loc
     return rc;
 }
 
-int op_get_file_info(struct core *core, struct op *op, const Pb__GetFileInfoRequest *request, Pb__GetFileInfoResponse *response,
-                     struct err *err)
+int op_get_file_info(struct core *core, struct op *op, const Pb__GetFileInfoRequest *request,
+                     Pb__GetFileInfoResponse *response, struct err *err)
 {
     return file_info(core, op, request->src, false, &response->fs, err);
 }
 
-int op_get_file_link_info(struct core *core, struct op *op, const Pb__GetFileLinkInfoRequest *request,
+int op_get_file_link_info(struct core *core, struct op *op,
+                          const Pb__GetFileLinkInfoRequest *request,
                           Pb__GetFileLinkInfoResponse *response, struct err *err)
 {
     return file_info(core, op, request->src, false, &response->fs, err);
 }
 
-int op_get_located_file_info(struct core *core, struct op *op, const Pb__GetLocatedFileInfoRequest *request,
+int op_get_located_file_info(struct core *core, struct op *op,
+                             const Pb__GetLocatedFileInfoRequest *request,
                              Pb__GetLocatedFileInfoResponse *response, struct err *err)
 {
     return file_info(core, op, request->src ? request->src : "", true, &response->fs, err);
@@ -109,7 +116,8 @@ int op_is_file_closed(struct core *core, struct op *op, const Pb__IsFileClosedRe
     return rc;
 }
 
-int op_get_preferred_block_size(struct core *core, struct op *op, const Pb__GetPreferredBlockSizeRequest *request,
+int op_get_preferred_block_size(struct core *core, struct op *op,
+                                const Pb__GetPreferredBlockSizeRequest *request,
                                 Pb__GetPreferredBlockSizeResponse *response, struct err *err)
 {
     struct resolved path;
@@ -138,13 +146,15 @@ static ProtobufCBinaryData name_data(const struct inode *inode)
 }
 
 /* A start that is an inode path stands for that inode's name. */
-static int resolve_start(struct core *core, struct op *op, ProtobufCBinaryData *start, struct err *err)
+static int resolve_start(struct core *core, struct op *op, ProtobufCBinaryData *start,
+                         struct err *err)
 {
     static const char reserved[] = "/.reserved";
     struct resolved path;
     struct err ignored;
 
-    if (start->len < sizeof reserved - 1 || memcmp(start->data, reserved, sizeof reserved - 1) != 0) return 0;
+    if (start->len < sizeof reserved - 1 || memcmp(start->data, reserved, sizeof reserved - 1) != 0)
+        return 0;
     const char *text = arena_strndup(op->arena, (const char *)start->data, start->len);
     if (resolve_path(&core->tree, text, op->arena, &path, &ignored))
         return err_set(err, ERR_START_AFTER, "Can't find startAfter %s", text);
@@ -155,19 +165,22 @@ static int resolve_start(struct core *core, struct op *op, ProtobufCBinaryData *
 static void list_reserved(struct core *core, struct op *op, struct listing *out)
 {
     out->entries = ARENA_ARRAY(op->arena, Pb__HdfsFileStatus *, 2);
-    out->entries[0] = virtual_dir(core, op, ".inodes", 0770, core->conf.supergroup, core->identity.ctime);
-    out->entries[1] = virtual_dir(core, op, "raw", 0770, core->conf.supergroup, core->identity.ctime);
+    out->entries[0] =
+        virtual_dir(core, op, ".inodes", 0770, core->conf.supergroup, core->identity.ctime);
+    out->entries[1] =
+        virtual_dir(core, op, "raw", 0770, core->conf.supergroup, core->identity.ctime);
     out->count = 2;
     out->found = true;
 }
 
-static int list_dir(struct core *core, struct op *op, const struct inode *dir, ProtobufCBinaryData start, bool locations,
-                    struct listing *out, struct err *err)
+static int list_dir(struct core *core, struct op *op, const struct inode *dir,
+                    ProtobufCBinaryData start, bool locations, struct listing *out, struct err *err)
 {
     uint64_t max = MIN((uint64_t)core->conf.ls_limit, dir_child_count(dir));
     int64_t budget = core->conf.ls_limit; /* block locations, so that answers stay small */
     struct inode **children = ARENA_ARRAY(op->arena, struct inode *, max);
-    size_t count = dir_list(&core->tree, dir, start.data, start.len, children, max, &out->remaining);
+    size_t count =
+        dir_list(&core->tree, dir, start.data, start.len, children, max, &out->remaining);
     int rc = 0;
 
     out->entries = ARENA_ARRAY(op->arena, Pb__HdfsFileStatus *, count);
@@ -178,15 +191,16 @@ static int list_dir(struct core *core, struct op *op, const struct inode *dir, P
         out->entries[out->count] = status;
         if (!locations) continue;
         rc = add_locations(core, op, children[out->count], status, err);
-        if (!rc && status->locations) budget -= (int64_t)(status->locations->n_blocks * status->block_replication);
+        if (!rc && status->locations)
+            budget -= (int64_t)(status->locations->n_blocks * status->block_replication);
     }
     out->remaining += count - out->count;
     return rc;
 }
 
 /* FSDirStatAndListingOp.getListingInt */
-static int list(struct core *core, struct op *op, const char *src, ProtobufCBinaryData start, bool locations,
-                struct listing *out, struct err *err)
+static int list(struct core *core, struct op *op, const char *src, ProtobufCBinaryData start,
+                bool locations, struct listing *out, struct err *err)
 {
     struct resolved path;
     int rc = resolve_for(core, op, src, ACTION_NONE, &path, err);
@@ -194,7 +208,8 @@ static int list(struct core *core, struct op *op, const char *src, ProtobufCBina
     *out = (struct listing){0};
     if (!rc) rc = resolve_start(core, op, &start, err);
     if (!rc && core->conf.permissions_enabled && path.inode && inode_is_dir(path.inode))
-        rc = perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ_EXECUTE}, err);
+        rc =
+            perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ_EXECUTE}, err);
     if (rc) return rc;
     if (path_is_reserved(path.text)) {
         list_reserved(core, op, out);
@@ -208,11 +223,12 @@ static int list(struct core *core, struct op *op, const char *src, ProtobufCBina
     return locations ? add_locations(core, op, path.inode, out->entries[0], err) : 0;
 }
 
-int op_get_listing(struct core *core, struct op *op, const Pb__GetListingRequest *request, Pb__GetListingResponse *response,
-                   struct err *err)
+int op_get_listing(struct core *core, struct op *op, const Pb__GetListingRequest *request,
+                   Pb__GetListingResponse *response, struct err *err)
 {
     struct listing listing;
-    int rc = list(core, op, request->src, request->startafter, request->needlocation, &listing, err);
+    int rc =
+        list(core, op, request->src, request->startafter, request->needlocation, &listing, err);
 
     if (rc || !listing.found) return rc;
     response->dirlist = arena_alloc(op->arena, sizeof *response->dirlist);
@@ -239,20 +255,24 @@ static uint64_t hash_paths(char *const *paths, size_t count)
     return hash;
 }
 
-static int parse_start(struct op *op, const Pb__GetBatchedListingRequest *request, struct batch_start *start, struct err *err)
+static int parse_start(struct op *op, const Pb__GetBatchedListingRequest *request,
+                       struct batch_start *start, struct err *err)
 {
     uint64_t hash = hash_paths(request->paths, request->n_paths);
 
     *start = (struct batch_start){0};
     if (!request->startafter.len) return 0;
-    Pb__BatchedListingKey *key =
-        pb__batched_listing_key__unpack(arena_protobuf(op->arena), request->startafter.len, request->startafter.data);
-    if (!key) return err_set(err, ERR_BAD_MESSAGE, "the start of the batched listing cannot be decoded");
+    Pb__BatchedListingKey *key = pb__batched_listing_key__unpack(
+        arena_protobuf(op->arena), request->startafter.len, request->startafter.data);
+    if (!key)
+        return err_set(err, ERR_BAD_MESSAGE, "the start of the batched listing cannot be decoded");
     if (key->checksum.len != sizeof hash || memcmp(key->checksum.data, &hash, sizeof hash) != 0)
-        return err_set(err, ERR_ARGUMENT, "the start of the batched listing belongs to other paths");
+        return err_set(err, ERR_ARGUMENT,
+                       "the start of the batched listing belongs to other paths");
     start->index = key->pathindex;
     start->after = key->startafter;
-    if (!start->after.len && start->index < UINT32_MAX) start->index++; /* it ended with a file, or with a whole directory */
+    if (!start->after.len && start->index < UINT32_MAX)
+        start->index++; /* it ended with a file, or with a whole directory */
     return 0;
 }
 
@@ -266,8 +286,9 @@ static Pb__RemoteException *exception_message(struct op *op, const struct err *e
     return exception;
 }
 
-static Pb__BatchedDirectoryListing *batch_entry(struct core *core, struct op *op, const char *src, uint32_t index,
-                                                ProtobufCBinaryData after, bool locations, struct listing *listing)
+static Pb__BatchedDirectoryListing *batch_entry(struct core *core, struct op *op, const char *src,
+                                                uint32_t index, ProtobufCBinaryData after,
+                                                bool locations, struct listing *listing)
 {
     Pb__BatchedDirectoryListing *entry = arena_alloc(op->arena, sizeof *entry);
     struct err err = ERR_INIT;
@@ -285,8 +306,9 @@ static Pb__BatchedDirectoryListing *batch_entry(struct core *core, struct op *op
     return entry;
 }
 
-static void fill_next_start(struct op *op, const Pb__GetBatchedListingRequest *request, uint32_t index,
-                            const struct listing *last, Pb__GetBatchedListingResponse *response)
+static void fill_next_start(struct op *op, const Pb__GetBatchedListingRequest *request,
+                            uint32_t index, const struct listing *last,
+                            Pb__GetBatchedListingResponse *response)
 {
     Pb__BatchedListingKey key = PB__BATCHED_LISTING_KEY__INIT;
     uint64_t hash = hash_paths(request->paths, request->n_paths);
@@ -295,11 +317,13 @@ static void fill_next_start(struct op *op, const Pb__GetBatchedListingRequest *r
     key.pathindex = index;
     if (last->count) key.startafter = last->entries[last->count - 1]->path;
     response->hasmore = true;
-    response->startafter.data = arena_alloc(op->arena, pb__batched_listing_key__get_packed_size(&key));
+    response->startafter.data =
+        arena_alloc(op->arena, pb__batched_listing_key__get_packed_size(&key));
     response->startafter.len = pb__batched_listing_key__pack(&key, response->startafter.data);
 }
 
-int op_get_batched_listing(struct core *core, struct op *op, const Pb__GetBatchedListingRequest *request,
+int op_get_batched_listing(struct core *core, struct op *op,
+                           const Pb__GetBatchedListingRequest *request,
                            Pb__GetBatchedListingResponse *response, struct err *err)
 {
     struct batch_start start;
@@ -308,14 +332,15 @@ int op_get_batched_listing(struct core *core, struct op *op, const Pb__GetBatche
     int rc;
 
     if (request->n_paths > core->conf.batched_ls_limit)
-        return err_set(err, ERR_ARGUMENT, "Too many source paths (%zu > %u)", request->n_paths, core->conf.batched_ls_limit);
+        return err_set(err, ERR_ARGUMENT, "Too many source paths (%zu > %u)", request->n_paths,
+                       core->conf.batched_ls_limit);
     rc = parse_start(op, request, &start, err);
     if (rc) return rc;
     response->listings = ARENA_ARRAY(op->arena, Pb__BatchedDirectoryListing *, request->n_paths);
     uint32_t index = start.index;
     for (; index < request->n_paths; index++) {
-        response->listings[response->n_listings++] =
-            batch_entry(core, op, request->paths[index], index, start.after, request->needlocation, &last);
+        response->listings[response->n_listings++] = batch_entry(
+            core, op, request->paths[index], index, start.after, request->needlocation, &last);
         entries += last.count;
         start.after = (ProtobufCBinaryData){0};
         if (entries >= core->conf.ls_limit) break;
@@ -346,7 +371,8 @@ static void count_file(struct core *core, const struct inode *file, struct summa
 }
 
 /* Counts all below; every directory must be readable by the caller. */
-static int summarize(struct core *core, struct op *op, struct inode *top, struct summary *summary, struct err *err)
+static int summarize(struct core *core, struct op *op, struct inode *top, struct summary *summary,
+                     struct err *err)
 {
     bool asked = core->conf.permissions_enabled && !op->superuser;
     struct tree_walk walk;
@@ -369,8 +395,10 @@ static int summarize(struct core *core, struct op *op, struct inode *top, struct
 
 static struct inode_quota quota_of(const struct core *core, const struct inode *inode)
 {
-    const struct inode_quota *quota = inode_is_dir(inode) ? inode_quota(core->tree.inodes, inode) : NULL;
-    struct inode_quota none = {.names = inode == core->tree.root ? QUOTA_NS_ROOT : QUOTA_NONE, .space = QUOTA_NONE};
+    const struct inode_quota *quota =
+        inode_is_dir(inode) ? inode_quota(core->tree.inodes, inode) : NULL;
+    struct inode_quota none = {.names = inode == core->tree.root ? QUOTA_NS_ROOT : QUOTA_NONE,
+                               .space = QUOTA_NONE};
 
     if (quota) return *quota;
     for (size_t i = 0; i < ARRAY_LEN(none.type_space); i++) none.type_space[i] = QUOTA_NONE;
@@ -378,10 +406,12 @@ static struct inode_quota quota_of(const struct core *core, const struct inode *
 }
 
 /* Quotas by medium in StorageType's order; NULL when there is neither quota nor use. */
-static Pb__StorageTypeQuotaInfos *type_infos(struct op *op, const struct inode_quota *quota, const uint64_t used[7])
+static Pb__StorageTypeQuotaInfos *type_infos(struct op *op, const struct inode_quota *quota,
+                                             const uint64_t used[7])
 {
-    static const Pb__StorageType order[] = {PB__STORAGE_TYPE__SSD, PB__STORAGE_TYPE__DISK, PB__STORAGE_TYPE__ARCHIVE,
-                                            PB__STORAGE_TYPE__PROVIDED, PB__STORAGE_TYPE__NVDIMM};
+    static const Pb__StorageType order[] = {PB__STORAGE_TYPE__SSD, PB__STORAGE_TYPE__DISK,
+                                            PB__STORAGE_TYPE__ARCHIVE, PB__STORAGE_TYPE__PROVIDED,
+                                            PB__STORAGE_TYPE__NVDIMM};
     Pb__StorageTypeQuotaInfos *infos = arena_alloc(op->arena, sizeof *infos);
     bool any = false;
 
@@ -401,7 +431,8 @@ static Pb__StorageTypeQuotaInfos *type_infos(struct op *op, const struct inode_q
     return any ? infos : NULL;
 }
 
-int op_get_content_summary(struct core *core, struct op *op, const Pb__GetContentSummaryRequest *request,
+int op_get_content_summary(struct core *core, struct op *op,
+                           const Pb__GetContentSummaryRequest *request,
                            Pb__GetContentSummaryResponse *response, struct err *err)
 {
     struct summary summary = {0};
@@ -438,15 +469,18 @@ int op_get_quota_usage(struct core *core, struct op *op, const Pb__GetQuotaUsage
 
     if (!rc && core->conf.permissions_enabled) rc = perm_check(core, op, &path, &wanted, err);
     if (rc) return rc;
-    if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
-    const struct quota_usage *usage = inode_is_dir(path.inode) ? inode_usage(core->tree.inodes, path.inode) : NULL;
+    if (!path.inode)
+        return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
+    const struct quota_usage *usage =
+        inode_is_dir(path.inode) ? inode_usage(core->tree.inodes, path.inode) : NULL;
     struct inode_quota quota = quota_of(core, path.inode);
     Pb__QuotaUsage *out = response->usage = arena_alloc(op->arena, sizeof *out);
     pb__quota_usage__init(out);
     out->quota = (uint64_t)quota.names;
     out->spacequota = (uint64_t)quota.space;
     if (usage) {
-        for (size_t i = 0; i < ARRAY_LEN(summary.type_space); i++) summary.type_space[i] = (uint64_t)usage->type_space[i];
+        for (size_t i = 0; i < ARRAY_LEN(summary.type_space); i++)
+            summary.type_space[i] = (uint64_t)usage->type_space[i];
         out->fileanddirectorycount = (uint64_t)usage->names;
         out->spaceconsumed = (uint64_t)usage->space;
     } else { /* without quota nothing is kept: count */
@@ -460,7 +494,8 @@ int op_get_quota_usage(struct core *core, struct op *op, const Pb__GetQuotaUsage
 
 /* ---- defaults ---- */
 
-int op_get_server_defaults(struct core *core, struct op *op, const Pb__GetServerDefaultsRequest *request,
+int op_get_server_defaults(struct core *core, struct op *op,
+                           const Pb__GetServerDefaultsRequest *request,
                            Pb__GetServerDefaultsResponse *response, struct err *err)
 {
     const struct core_conf *conf = &core->conf;
@@ -484,11 +519,13 @@ int op_get_server_defaults(struct core *core, struct op *op, const Pb__GetServer
 }
 
 /* Without encryption zones every path's root is the root. */
-int op_get_enclosing_root(struct core *core, struct op *op, const Pb__GetEnclosingRootRequest *request,
+int op_get_enclosing_root(struct core *core, struct op *op,
+                          const Pb__GetEnclosingRootRequest *request,
                           Pb__GetEnclosingRootResponse *response, struct err *err)
 {
     struct resolved path;
-    int rc = resolve_for(core, op, request->filename ? request->filename : "", ACTION_READ, &path, err);
+    int rc =
+        resolve_for(core, op, request->filename ? request->filename : "", ACTION_READ, &path, err);
 
     response->enclosingrootpath = (char *)"/";
     return rc;

@@ -8,7 +8,8 @@ static bool is_member(const struct op *op, const char *group)
     return false;
 }
 
-static bool is_allowed(const struct core *core, const struct op *op, const struct inode *inode, enum fs_action action)
+static bool is_allowed(const struct core *core, const struct op *op, const struct inode *inode,
+                       enum fs_action action)
 {
     const struct inode_table *inodes = core->tree.inodes;
     unsigned bits = inode->mode & 7;
@@ -22,7 +23,7 @@ static bool is_allowed(const struct core *core, const struct op *op, const struc
 
 /* ---- texts ---- */
 
-static const char *const action_names[] = {"NONE", "EXECUTE", "WRITE", "WRITE_EXECUTE",
+static const char *const action_names[] = {"NONE", "EXECUTE",      "WRITE",      "WRITE_EXECUTE",
                                            "READ", "READ_EXECUTE", "READ_WRITE", "ALL"};
 
 /* FsPermission.toString behind 'd' or '-', as in drwxr-xr-t. */
@@ -43,53 +44,60 @@ static const char *path_of(const struct core *core, const struct inode *inode, s
     return path ? path : "?";
 }
 
-static int refuse(const struct core *core, const struct op *op, const struct inode *inode, enum fs_action action, struct err *err)
+static int refuse(const struct core *core, const struct op *op, const struct inode *inode,
+                  enum fs_action action, struct err *err)
 {
     char mode[11];
 
     mode_text(inode, mode);
-    return err_set(err, ERR_ACCESS, "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%s", op->user,
-                   action_names[action], path_of(core, inode, op->arena), inode_user(core->tree.inodes, inode),
-                   inode_group(core->tree.inodes, inode), mode);
+    return err_set(err, ERR_ACCESS, "Permission denied: user=%s, access=%s, inode=\"%s\":%s:%s:%s",
+                   op->user, action_names[action], path_of(core, inode, op->arena),
+                   inode_user(core->tree.inodes, inode), inode_group(core->tree.inodes, inode),
+                   mode);
 }
 
-static int require(const struct core *core, const struct op *op, const struct inode *inode, enum fs_action action, struct err *err)
+static int require(const struct core *core, const struct op *op, const struct inode *inode,
+                   enum fs_action action, struct err *err)
 {
     if (!inode || is_allowed(core, op, inode, action)) return 0;
     return refuse(core, op, inode, action, err);
 }
 
-int perm_check_inode(struct core *core, const struct op *op, const struct inode *inode, enum fs_action action, struct err *err)
+int perm_check_inode(struct core *core, const struct op *op, const struct inode *inode,
+                     enum fs_action action, struct err *err)
 {
     return require(core, op, inode, action, err);
 }
 
 /* ---- the way to the inode ---- */
 
-static int refuse_symlink(const struct core *core, const struct op *op, const struct resolved *path, const struct inode *link,
-                          struct err *err)
+static int refuse_symlink(const struct core *core, const struct op *op, const struct resolved *path,
+                          const struct inode *link, struct err *err)
 {
     const char *target = inode_symlink_target(core->tree.inodes, link);
     const char *at = path_of(core, link, op->arena);
     const char *rest = path->text + MIN(strlen(at), strlen(path->text));
 
     if (*target == '/') return err_set(err, ERR_UNRESOLVED_PATH, "%s%s", target, rest);
-    return err_set(err, ERR_UNRESOLVED_PATH, "%.*s%s%s", (int)(strrchr(at, '/') + 1 - at), at, target, rest);
+    return err_set(err, ERR_UNRESOLVED_PATH, "%.*s%s%s", (int)(strrchr(at, '/') + 1 - at), at,
+                   target, rest);
 }
 
-static int require_dir(const struct core *core, const struct op *op, const struct resolved *path, const struct inode *inode,
-                       bool create, struct err *err)
+static int require_dir(const struct core *core, const struct op *op, const struct resolved *path,
+                       const struct inode *inode, bool create, struct err *err)
 {
     if (inode_is_dir(inode)) return 0;
     if (inode_is_symlink(inode)) return refuse_symlink(core, op, path, inode, err);
-    return err_set(err, create ? ERR_NOT_DIRECTORY : ERR_ACCESS, "%s (is not a directory)", path_of(core, inode, op->arena));
+    return err_set(err, create ? ERR_NOT_DIRECTORY : ERR_ACCESS, "%s (is not a directory)",
+                   path_of(core, inode, op->arena));
 }
 
 /* Passes from the root down to the last existing ancestor. */
-static int check_way(struct core *core, const struct op *op, const struct resolved *path, bool create, bool execute,
-                     struct err *err)
+static int check_way(struct core *core, const struct op *op, const struct resolved *path,
+                     bool create, bool execute, struct err *err)
 {
-    const struct inode *last = path->inode ? inode_parent(core->tree.inodes, path->inode) : path->deepest;
+    const struct inode *last =
+        path->inode ? inode_parent(core->tree.inodes, path->inode) : path->deepest;
     uint32_t depth = path->inode ? path->depth : path->found + 1;
     int rc = 0;
 
@@ -106,13 +114,14 @@ static int check_way(struct core *core, const struct op *op, const struct resolv
     return rc;
 }
 
-int perm_check_traverse(struct core *core, const struct op *op, const struct resolved *path, struct err *err)
+int perm_check_traverse(struct core *core, const struct op *op, const struct resolved *path,
+                        struct err *err)
 {
     return check_way(core, op, path, false, core->conf.permissions_enabled && !op->superuser, err);
 }
 
-int perm_resolve(struct core *core, const struct op *op, const char *path, enum resolve_for purpose, struct resolved *out,
-                 struct err *err)
+int perm_resolve(struct core *core, const struct op *op, const char *path, enum resolve_for purpose,
+                 struct resolved *out, struct err *err)
 {
     bool asked = core->conf.permissions_enabled && !op->superuser;
     int rc;
@@ -130,7 +139,8 @@ int perm_resolve(struct core *core, const struct op *op, const char *path, enum 
 
 /* ---- deletion ---- */
 
-static bool is_sticky_violated(const struct core *core, const struct op *op, const struct inode *dir, const struct inode *inode)
+static bool is_sticky_violated(const struct core *core, const struct op *op,
+                               const struct inode *dir, const struct inode *inode)
 {
     const struct inode_table *inodes = core->tree.inodes;
 
@@ -139,17 +149,20 @@ static bool is_sticky_violated(const struct core *core, const struct op *op, con
 }
 
 /* `shown` is the inode whose owner and mode stand for the directory in the text. */
-static int refuse_sticky(const struct core *core, const struct op *op, const struct inode *inode, const struct inode *dir,
-                         const struct inode *shown, struct err *err)
+static int refuse_sticky(const struct core *core, const struct op *op, const struct inode *inode,
+                         const struct inode *dir, const struct inode *shown, struct err *err)
 {
     const struct inode_table *inodes = core->tree.inodes;
     char mode[11], dir_mode[11];
 
     mode_text(inode, mode);
     mode_text(shown, dir_mode);
-    return err_set(err, ERR_ACCESS, "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%s\":%s:%s:%s",
-                   op->user, path_of(core, inode, op->arena), inode_user(inodes, inode), inode_group(inodes, inode), mode,
-                   path_of(core, dir, op->arena), inode_user(inodes, shown), inode_group(inodes, shown), dir_mode);
+    return err_set(
+        err, ERR_ACCESS,
+        "Permission denied by sticky bit: user=%s, path=\"%s\":%s:%s:%s, parent=\"%s\":%s:%s:%s",
+        op->user, path_of(core, inode, op->arena), inode_user(inodes, inode),
+        inode_group(inodes, inode), mode, path_of(core, dir, op->arena), inode_user(inodes, shown),
+        inode_group(inodes, shown), dir_mode);
 }
 
 struct dir_stack {
@@ -157,9 +170,11 @@ struct dir_stack {
     size_t count, capacity;
 };
 
-/* One directory of a subtree: its own mode, its sticky bit over its children; its directories go on the stack. */
-static int check_subdir(const struct core *core, const struct op *op, struct inode *dir, const struct inode *top,
-                        const struct perm_request *request, struct dir_stack *stack, struct err *err)
+/* One directory of a subtree: its own mode, its sticky bit over its children; its directories go on
+ * the stack. */
+static int check_subdir(const struct core *core, const struct op *op, struct inode *dir,
+                        const struct inode *top, const struct perm_request *request,
+                        struct dir_stack *stack, struct err *err)
 {
     bool asked = dir_child_count(dir) > 0 || !request->ignore_empty;
     bool sticky = asked && dir->mode & INODE_MODE_STICKY;
@@ -168,12 +183,14 @@ static int check_subdir(const struct core *core, const struct op *op, struct ino
     size_t length = 0;
     const uint8_t *after = NULL;
 
-    if (asked && !is_allowed(core, op, dir, request->subtree)) return refuse(core, op, dir, request->subtree, err);
+    if (asked && !is_allowed(core, op, dir, request->subtree))
+        return refuse(core, op, dir, request->subtree, err);
     while (remaining) {
         size_t count = dir_list(&core->tree, dir, after, length, page, ARRAY_LEN(page), &remaining);
 
         for (size_t i = 0; i < count; i++) {
-            if (sticky && is_sticky_violated(core, op, dir, page[i])) return refuse_sticky(core, op, page[i], dir, top, err);
+            if (sticky && is_sticky_violated(core, op, dir, page[i]))
+                return refuse_sticky(core, op, page[i], dir, top, err);
             if (!inode_is_dir(page[i])) continue;
             GROW(stack->dirs, stack->capacity, stack->count + 1);
             stack->dirs[stack->count++] = page[i];
@@ -183,9 +200,10 @@ static int check_subdir(const struct core *core, const struct op *op, struct ino
     return 0;
 }
 
-/* FSPermissionChecker.checkSubAccess: last directory first, so that the same inode of many is named. */
-static int check_subtree(const struct core *core, const struct op *op, struct inode *top, const struct perm_request *request,
-                         struct err *err)
+/* FSPermissionChecker.checkSubAccess: last directory first, so that the same inode of many is
+ * named. */
+static int check_subtree(const struct core *core, const struct op *op, struct inode *top,
+                         const struct perm_request *request, struct err *err)
 {
     struct dir_stack stack = {0};
     int rc = 0;
@@ -193,20 +211,22 @@ static int check_subtree(const struct core *core, const struct op *op, struct in
     if (!top || !inode_is_dir(top)) return 0;
     GROW(stack.dirs, stack.capacity, 64);
     stack.dirs[stack.count++] = top;
-    while (!rc && stack.count) rc = check_subdir(core, op, stack.dirs[--stack.count], top, request, &stack, err);
+    while (!rc && stack.count)
+        rc = check_subdir(core, op, stack.dirs[--stack.count], top, request, &stack, err);
     mem_free(stack.dirs);
     return rc;
 }
 
-static int check_owner(const struct core *core, const struct op *op, const struct inode *inode, struct err *err)
+static int check_owner(const struct core *core, const struct op *op, const struct inode *inode,
+                       struct err *err)
 {
     if (inode && str_eq(op->user, inode_user(core->tree.inodes, inode))) return 0;
-    return err_set(err, ERR_ACCESS, "Permission denied. user=%s is not the owner of inode=%s", op->user,
-                   inode ? path_of(core, inode, op->arena) : "");
+    return err_set(err, ERR_ACCESS, "Permission denied. user=%s is not the owner of inode=%s",
+                   op->user, inode ? path_of(core, inode, op->arena) : "");
 }
 
-int perm_check(struct core *core, const struct op *op, const struct resolved *path, const struct perm_request *request,
-               struct err *err)
+int perm_check(struct core *core, const struct op *op, const struct resolved *path,
+               const struct perm_request *request, struct err *err)
 {
     bool asked = !op->superuser && (core->conf.permissions_enabled || request->owner);
     struct inode *inode = path->inode;
@@ -214,7 +234,8 @@ int perm_check(struct core *core, const struct op *op, const struct resolved *pa
     int rc = check_way(core, op, path, request->ancestor != ACTION_NONE, asked, err);
 
     if (rc || !asked) return rc;
-    if ((request->sticky || request->parent & ACTION_WRITE) && inode && parent && is_sticky_violated(core, op, parent, inode))
+    if ((request->sticky || request->parent & ACTION_WRITE) && inode && parent &&
+        is_sticky_violated(core, op, parent, inode))
         return refuse_sticky(core, op, inode, parent, parent, err);
     if (request->ancestor && path->depth)
         rc = require(core, op, inode ? parent : path->deepest, request->ancestor, err);

@@ -11,13 +11,16 @@ bool quota_applies(const struct core *core, const struct inode *dir)
     return false;
 }
 
-/* BlockStoragePolicy.chooseStorageTypes passes over media that forget (RAM) instead of counting them. */
-void quota_add_types(uint64_t type_space[7], uint64_t bytes, uint32_t replication, uint8_t policy_id)
+/* BlockStoragePolicy.chooseStorageTypes passes over media that forget (RAM) instead of counting
+ * them. */
+void quota_add_types(uint64_t type_space[7], uint64_t bytes, uint32_t replication,
+                     uint8_t policy_id)
 {
     const struct storage_policy *policy = storage_policy_by_id(policy_id);
 
     if (!policy || !bytes) return;
-    for (uint32_t i = 0, wanted = 0; wanted < replication && i < replication + ARRAY_LEN(policy->creation); i++) {
+    for (uint32_t i = 0, wanted = 0;
+         wanted < replication && i < replication + ARRAY_LEN(policy->creation); i++) {
         enum storage_type type = storage_policy_type(policy, i);
 
         if (!storage_type_has_quota(type)) continue;
@@ -27,7 +30,8 @@ void quota_add_types(uint64_t type_space[7], uint64_t bytes, uint32_t replicatio
 }
 
 /* `bytes` of one replica, times the file's replication, by medium where a policy is set. */
-static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replication, uint8_t policy)
+static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replication,
+                      uint8_t policy)
 {
     uint64_t types[ARRAY_LEN(usage->type_space)] = {0};
 
@@ -36,7 +40,8 @@ static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replica
     for (size_t i = 0; i < ARRAY_LEN(types); i++) usage->type_space[i] += (int64_t)types[i];
 }
 
-/* A block counts in full until its writer has said its length: so that reports of replicas change no quota. */
+/* A block counts in full until its writer has said its length: so that reports of replicas change
+ * no quota. */
 static int64_t file_bytes(const struct core *core, const struct inode *file)
 {
     int64_t bytes = 0;
@@ -50,7 +55,8 @@ static int64_t file_bytes(const struct core *core, const struct inode *file)
     return bytes;
 }
 
-struct quota_usage quota_count_file(const struct core *core, const struct inode *file, uint32_t replication, uint8_t policy)
+struct quota_usage quota_count_file(const struct core *core, const struct inode *file,
+                                    uint32_t replication, uint8_t policy)
 {
     struct quota_usage usage = {.names = 1};
 
@@ -58,11 +64,13 @@ struct quota_usage quota_count_file(const struct core *core, const struct inode 
     return usage;
 }
 
-static struct quota_usage count_one(const struct core *core, const struct inode *inode, uint8_t policy)
+static struct quota_usage count_one(const struct core *core, const struct inode *inode,
+                                    uint8_t policy)
 {
     struct quota_usage usage = {.names = 1};
 
-    if (inode_is_file(inode)) add_space(&usage, file_bytes(core, inode), inode->replication, policy);
+    if (inode_is_file(inode))
+        add_space(&usage, file_bytes(core, inode), inode->replication, policy);
     return usage;
 }
 
@@ -70,11 +78,13 @@ static void add_usage(struct quota_usage *to, const struct quota_usage *more, in
 {
     to->names += sign * more->names;
     to->space += sign * more->space;
-    for (size_t i = 0; i < ARRAY_LEN(to->type_space); i++) to->type_space[i] += sign * more->type_space[i];
+    for (size_t i = 0; i < ARRAY_LEN(to->type_space); i++)
+        to->type_space[i] += sign * more->type_space[i];
 }
 
 /* The policy of an inode below `top`, where `top` itself would inherit `inherited`. */
-static uint8_t policy_below(const struct core *core, const struct inode *inode, const struct inode *top, uint8_t inherited)
+static uint8_t policy_below(const struct core *core, const struct inode *inode,
+                            const struct inode *top, uint8_t inherited)
 {
     while (!inode->storage_policy && inode != top) inode = inode_parent(core->tree.inodes, inode);
     return inode->storage_policy ? (uint8_t)inode->storage_policy : inherited;
@@ -87,7 +97,8 @@ struct quota_usage quota_count(const struct core *core, const struct inode *inod
 
     tree_walk_start(&walk, &core->tree, (struct inode *)inode);
     for (struct inode *at; (at = tree_walk_next(&walk));) {
-        struct quota_usage one = count_one(core, at, inode_is_file(at) ? policy_below(core, at, inode, policy) : 0);
+        struct quota_usage one =
+            count_one(core, at, inode_is_file(at) ? policy_below(core, at, inode, policy) : 0);
 
         add_usage(&total, &one, 1);
     }
@@ -95,7 +106,8 @@ struct quota_usage quota_count(const struct core *core, const struct inode *inod
     return total;
 }
 
-void quota_charge(struct core *core, const struct inode *dir, const struct quota_usage *more, int sign)
+void quota_charge(struct core *core, const struct inode *dir, const struct quota_usage *more,
+                  int sign)
 {
     for (; dir; dir = inode_parent(core->tree.inodes, dir))
         if (dir->has_quota) add_usage(inode_usage(core->tree.inodes, dir), more, sign);
@@ -108,8 +120,8 @@ static bool is_violated(int64_t quota, int64_t usage, int64_t more)
     return quota >= 0 && more > 0 && usage > quota - more;
 }
 
-static int refuse(struct core *core, const struct inode *dir, const struct inode_quota *quota, const struct quota_usage *usage,
-                  const struct quota_usage *more, struct err *err)
+static int refuse(struct core *core, const struct inode *dir, const struct inode_quota *quota,
+                  const struct quota_usage *usage, const struct quota_usage *more, struct err *err)
 {
     char limit[UNITS_TEXT_MAX], used[UNITS_TEXT_MAX];
     struct arena arena = {0};
@@ -118,28 +130,30 @@ static int refuse(struct core *core, const struct inode *dir, const struct inode
 
     if (is_violated(quota->names, usage->names, more->names)) {
         rc = err_set(err, ERR_NS_QUOTA,
-                     "The NameSpace quota (directories and files) of directory %s is exceeded: quota=%" PRId64
-                     " file count=%" PRId64,
+                     "The NameSpace quota (directories and files) of directory %s is exceeded: "
+                     "quota=%" PRId64 " file count=%" PRId64,
                      path, quota->names, usage->names + more->names);
     } else if (is_violated(quota->space, usage->space, more->space)) {
         rc = err_set(err, ERR_DS_QUOTA,
-                     "The DiskSpace quota of %s is exceeded: quota = %" PRId64 " B = %s but diskspace consumed = %" PRId64
-                     " B = %s",
-                     path, quota->space, units_bytes(quota->space, limit), usage->space + more->space,
-                     units_bytes(usage->space + more->space, used));
+                     "The DiskSpace quota of %s is exceeded: quota = %" PRId64
+                     " B = %s but diskspace consumed = %" PRId64 " B = %s",
+                     path, quota->space, units_bytes(quota->space, limit),
+                     usage->space + more->space, units_bytes(usage->space + more->space, used));
     }
     for (size_t type = 0; !rc && type < ARRAY_LEN(quota->type_space); type++)
         if (is_violated(quota->type_space[type], usage->type_space[type], more->type_space[type]))
             rc = err_set(err, ERR_TYPE_QUOTA,
-                         "Quota by storage type : %s on path : %s is exceeded. quota = %s but space consumed = %s",
-                         storage_type_name((enum storage_type)type), path, units_bytes(quota->type_space[type], limit),
+                         "Quota by storage type : %s on path : %s is exceeded. quota = %s but "
+                         "space consumed = %s",
+                         storage_type_name((enum storage_type)type), path,
+                         units_bytes(quota->type_space[type], limit),
                          units_bytes(usage->type_space[type] + more->type_space[type], used));
     arena_release(&arena);
     return rc;
 }
 
-int quota_check(struct core *core, const struct inode *dir, const struct inode *shared, const struct quota_usage *more,
-                struct err *err)
+int quota_check(struct core *core, const struct inode *dir, const struct inode *shared,
+                const struct quota_usage *more, struct err *err)
 {
     const struct inode_table *inodes = core->tree.inodes;
 
@@ -168,18 +182,27 @@ static void charge_tree(struct core *core, const struct inode *inode, int sign)
     const struct inode *parent = inode_parent(core->tree.inodes, inode);
 
     if (!quota_applies(core, parent)) return;
-    struct quota_usage usage = quota_count(core, inode, storage_policy_effective(core->tree.inodes, parent));
+    struct quota_usage usage =
+        quota_count(core, inode, storage_policy_effective(core->tree.inodes, parent));
     quota_charge(core, parent, &usage, sign);
 }
 
-void quota_linked(struct core *core, const struct inode *inode) { charge_tree(core, inode, 1); }
-void quota_unlinking(struct core *core, const struct inode *inode) { charge_tree(core, inode, -1); }
+void quota_linked(struct core *core, const struct inode *inode)
+{
+    charge_tree(core, inode, 1);
+}
+void quota_unlinking(struct core *core, const struct inode *inode)
+{
+    charge_tree(core, inode, -1);
+}
 
 struct quota_mark quota_mark(const struct core *core, const struct inode *file)
 {
-    struct quota_mark mark = {.counted = quota_applies(core, inode_parent(core->tree.inodes, file))};
+    struct quota_mark mark = {.counted =
+                                  quota_applies(core, inode_parent(core->tree.inodes, file))};
 
-    if (mark.counted) mark.before = count_one(core, file, storage_policy_effective(core->tree.inodes, file));
+    if (mark.counted)
+        mark.before = count_one(core, file, storage_policy_effective(core->tree.inodes, file));
     return mark;
 }
 
@@ -188,14 +211,16 @@ void quota_settle(struct core *core, const struct inode *file, const struct quot
     const struct inode *parent = inode_parent(core->tree.inodes, file);
 
     if (!mark->counted) return;
-    struct quota_usage after = count_one(core, file, storage_policy_effective(core->tree.inodes, file));
+    struct quota_usage after =
+        count_one(core, file, storage_policy_effective(core->tree.inodes, file));
     add_usage(&after, &mark->before, -1);
     quota_charge(core, parent, &after, 1);
 }
 
 static void recount_dir(struct core *core, struct inode *dir)
 {
-    *inode_usage(core->tree.inodes, dir) = quota_count(core, dir, storage_policy_effective(core->tree.inodes, dir));
+    *inode_usage(core->tree.inodes, dir) =
+        quota_count(core, dir, storage_policy_effective(core->tree.inodes, dir));
 }
 
 void quota_set(struct core *core, struct inode *dir, const struct inode_quota *quota)
@@ -230,7 +255,8 @@ void quota_recount(struct core *core)
     struct tree_walk walk;
     bool any = false;
 
-    for (struct inode *inode = inode_next(inodes, 0); inode; inode = inode_next(inodes, inode_reference(inode)))
+    for (struct inode *inode = inode_next(inodes, 0); inode;
+         inode = inode_next(inodes, inode_reference(inode)))
         if (inode->has_quota) *inode_usage(inodes, inode) = (struct quota_usage){0}, any = true;
     if (!any) return;
     tree_walk_start(&walk, &core->tree, core->tree.root);

@@ -42,7 +42,10 @@ bool path_is_valid(const char *path)
     return true;
 }
 
-bool path_is_reserved(const char *path) { return str_eq(path, "/.reserved"); }
+bool path_is_reserved(const char *path)
+{
+    return str_eq(path, "/.reserved");
+}
 
 /* The path without doubled and trailing slashes: itself when it has none. */
 static const char *normalize(const char *path, struct arena *arena)
@@ -78,36 +81,43 @@ static bool parse_id(struct component text, uint64_t *id)
 }
 
 /* `rest` is what follows "/.reserved/.inodes". Answers the path that it stands for. */
-static int resolve_inode_path(const struct tree *tree, const char *path, const char *rest, struct arena *arena,
-                              const char **text, struct err *err)
+static int resolve_inode_path(const struct tree *tree, const char *path, const char *rest,
+                              struct arena *arena, const char **text, struct err *err)
 {
     struct component component;
     struct inode *inode;
     uint64_t id;
 
     if (!next_component(&rest, &component)) return 0;
-    if (!parse_id(component, &id)) return err_set(err, ERR_NOT_FOUND, "Invalid inode path: %s", path);
+    if (!parse_id(component, &id))
+        return err_set(err, ERR_NOT_FOUND, "Invalid inode path: %s", path);
     inode = inode_find(tree->inodes, id);
-    if (!inode) return err_set(err, ERR_NOT_FOUND, "File for given inode path does not exist: %s", path);
+    if (!inode)
+        return err_set(err, ERR_NOT_FOUND, "File for given inode path does not exist: %s", path);
     const char *after = rest;
-    if (next_component(&after, &component) && is_text(component, "..")) { /* NFS looks up parents so */
+    if (next_component(&after, &component) &&
+        is_text(component, "..")) { /* NFS looks up parents so */
         inode = inode_parent(tree->inodes, inode);
         *text = inode ? tree_path_of(tree, inode, arena) : "/";
         return 0;
     }
-    *text = inode == tree->root && *rest ? rest : arena_printf(arena, "%s%s", tree_path_of(tree, inode, arena), rest);
+    *text = inode == tree->root && *rest
+                ? rest
+                : arena_printf(arena, "%s%s", tree_path_of(tree, inode, arena), rest);
     return 0;
 }
 
 /* What a path below /.reserved stands for: *text stays when it stands for itself. */
-static int resolve_reserved(const struct tree *tree, struct arena *arena, const char **text, bool *raw, struct err *err)
+static int resolve_reserved(const struct tree *tree, struct arena *arena, const char **text,
+                            bool *raw, struct err *err)
 {
     const char *rest = *text, *path = *text;
     struct component component;
 
     if (!next_component(&rest, &component) || !is_text(component, ".reserved")) return 0;
     if (!next_component(&rest, &component)) return 0;
-    if (is_text(component, ".inodes")) return resolve_inode_path(tree, path, rest, arena, text, err);
+    if (is_text(component, ".inodes"))
+        return resolve_inode_path(tree, path, rest, arena, text, err);
     if (is_text(component, "raw")) {
         *raw = true;
         if (!str_eq(rest, "/.reserved")) *text = *rest ? rest : "/";
@@ -135,15 +145,18 @@ static void walk(const struct tree *tree, struct resolved *out)
         out->deepest = at;
     }
     out->inode = at;
-    out->is_dot_snapshot = is_text((struct component){out->last_name, out->last_length}, ".snapshot");
+    out->is_dot_snapshot =
+        is_text((struct component){out->last_name, out->last_length}, ".snapshot");
 }
 
-int resolve_path(const struct tree *tree, const char *path, struct arena *arena, struct resolved *out, struct err *err)
+int resolve_path(const struct tree *tree, const char *path, struct arena *arena,
+                 struct resolved *out, struct err *err)
 {
     int rc;
 
     *out = (struct resolved){.last_name = ""};
-    if (*path != '/') return err_set(err, ERR_ASSERTION, "Absolute path required, but got '%s'", path);
+    if (*path != '/')
+        return err_set(err, ERR_ASSERTION, "Absolute path required, but got '%s'", path);
     out->text = normalize(path, arena);
     rc = resolve_reserved(tree, arena, &out->text, &out->is_reserved_raw, err);
     if (rc) return rc;

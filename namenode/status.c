@@ -52,8 +52,8 @@ void status_fill(struct core *core, const struct inode *inode, const ProtobufCBi
     if (inode == core->tree.root) out->flags = PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
 }
 
-Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode, const ProtobufCBinaryData *name,
-                                struct arena *arena)
+Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode,
+                                const ProtobufCBinaryData *name, struct arena *arena)
 {
     Pb__HdfsFileStatus *status = arena_alloc(arena, sizeof *status);
 

@@ -4,7 +4,10 @@
 
 #include "namenode/inode.h"
 
-#define MEDIA(...) {__VA_ARGS__}
+#define MEDIA(...)                                                                                 \
+    {                                                                                              \
+        __VA_ARGS__                                                                                \
+    }
 
 const struct storage_policy storage_policies[] = {
     {STORAGE_POLICY_PROVIDED, "PROVIDED", false, MEDIA(STORAGE_PROVIDED, STORAGE_DISK),
@@ -15,10 +18,12 @@ const struct storage_policy storage_policies[] = {
     {STORAGE_POLICY_HOT, "HOT", false, MEDIA(STORAGE_DISK), MEDIA(0), MEDIA(STORAGE_ARCHIVE)},
     {STORAGE_POLICY_ONE_SSD, "ONE_SSD", false, MEDIA(STORAGE_SSD, STORAGE_DISK),
      MEDIA(STORAGE_SSD, STORAGE_DISK), MEDIA(STORAGE_SSD, STORAGE_DISK)},
-    {STORAGE_POLICY_ALL_SSD, "ALL_SSD", false, MEDIA(STORAGE_SSD), MEDIA(STORAGE_DISK), MEDIA(STORAGE_DISK)},
-    {STORAGE_POLICY_ALL_NVDIMM, "ALL_NVDIMM", false, MEDIA(STORAGE_NVDIMM), MEDIA(STORAGE_DISK), MEDIA(STORAGE_DISK)},
-    {STORAGE_POLICY_LAZY_PERSIST, "LAZY_PERSIST", true, MEDIA(STORAGE_RAM_DISK, STORAGE_DISK), MEDIA(STORAGE_DISK),
+    {STORAGE_POLICY_ALL_SSD, "ALL_SSD", false, MEDIA(STORAGE_SSD), MEDIA(STORAGE_DISK),
      MEDIA(STORAGE_DISK)},
+    {STORAGE_POLICY_ALL_NVDIMM, "ALL_NVDIMM", false, MEDIA(STORAGE_NVDIMM), MEDIA(STORAGE_DISK),
+     MEDIA(STORAGE_DISK)},
+    {STORAGE_POLICY_LAZY_PERSIST, "LAZY_PERSIST", true, MEDIA(STORAGE_RAM_DISK, STORAGE_DISK),
+     MEDIA(STORAGE_DISK), MEDIA(STORAGE_DISK)},
 };
 const size_t storage_policy_count = ARRAY_LEN(storage_policies);
 
@@ -44,7 +49,10 @@ enum storage_type storage_policy_type(const struct storage_policy *policy, uint3
     return policy->creation[MIN(replica, last)];
 }
 
-bool storage_type_has_quota(enum storage_type type) { return type != STORAGE_RAM_DISK; }
+bool storage_type_has_quota(enum storage_type type)
+{
+    return type != STORAGE_RAM_DISK;
+}
 
 const char *storage_type_name(enum storage_type type)
 {

@@ -1,6 +1,6 @@
 /*
- * Storage policies: which media a block's replicas want (BlockStoragePolicySuite). The table is fixed; ids travel in
- * edits, images and messages. Any thread.
+ * Storage policies: which media a block's replicas want (BlockStoragePolicySuite). The table is
+ * fixed; ids travel in edits, images and messages. Any thread.
  */
 #ifndef NAMENODE_STORAGE_POLICY_H
 #define NAMENODE_STORAGE_POLICY_H
@@ -32,10 +32,13 @@ struct storage_policy {
 extern const struct storage_policy storage_policies[];
 extern const size_t storage_policy_count;
 
-const struct storage_policy *storage_policy_by_id(uint8_t id);            /* NULL when there is none */
-const struct storage_policy *storage_policy_by_name(const char *name);    /* case does not matter; NULL */
-enum storage_type storage_policy_type(const struct storage_policy *policy, uint32_t replica); /* wanted by the n-th */
-bool storage_type_has_quota(enum storage_type type); /* StorageType.supportTypeQuota: all but RAM_DISK */
+const struct storage_policy *storage_policy_by_id(uint8_t id); /* NULL when there is none */
+const struct storage_policy *
+storage_policy_by_name(const char *name); /* case does not matter; NULL */
+enum storage_type storage_policy_type(const struct storage_policy *policy,
+                                      uint32_t replica); /* wanted by the n-th */
+bool storage_type_has_quota(
+    enum storage_type type); /* StorageType.supportTypeQuota: all but RAM_DISK */
 const char *storage_type_name(enum storage_type type); /* "DISK" */
 
 struct inode;

@@ -4,9 +4,10 @@
 #include "common/mem.h"
 
 /*
- * A directory's children are references sorted by name: one array up to CHUNK_MAX, beyond it chunks of such arrays under
- * a top array. Finding costs two binary searches, inserting moves at most one chunk, and a chunk's share of
- * the top array is small enough that ranks are summed from it. The (parent, name) index finds one name without any search.
+ * A directory's children are references sorted by name: one array up to CHUNK_MAX, beyond it chunks
+ * of such arrays under a top array. Finding costs two binary searches, inserting moves at most one
+ * chunk, and a chunk's share of the top array is small enough that ranks are summed from it. The
+ * (parent, name) index finds one name without any search.
  */
 enum { CHUNK_MAX = 512, CHUNK_MERGE = CHUNK_MAX / 2, SMALL_FIRST = 4, SMALL_AGAIN = CHUNK_MAX / 4 };
 
@@ -49,8 +50,9 @@ static struct name name_of(const struct inode *inode)
     return name;
 }
 
-/* Bytes count as signed, as DFSUtilClient.compareBytes has it: an Apache namenode takes the order of an image's directories as
- * it is and searches them by halves, and clients page through listings in it. */
+/* Bytes count as signed, as DFSUtilClient.compareBytes has it: an Apache namenode takes the order
+ * of an image's directories as it is and searches them by halves, and clients page through listings
+ * in it. */
 static int name_compare(struct name a, struct name b)
 {
     size_t common = MIN(a.length, b.length), i = 0;
@@ -103,9 +105,13 @@ int tree_init(struct tree *tree)
 
 /* ---- children ---- */
 
-static bool is_large(const struct dir_children *children) { return children->chunk_count > 0; }
+static bool is_large(const struct dir_children *children)
+{
+    return children->chunk_count > 0;
+}
 
-static const uint32_t *chunk_of(const struct dir_children *children, uint32_t chunk, uint32_t *count)
+static const uint32_t *chunk_of(const struct dir_children *children, uint32_t chunk,
+                                uint32_t *count)
 {
     if (!is_large(children)) {
         *count = (uint32_t)children->count;
@@ -115,7 +121,10 @@ static const uint32_t *chunk_of(const struct dir_children *children, uint32_t ch
     return children->chunks[chunk].references;
 }
 
-static uint32_t chunk_total(const struct dir_children *children) { return is_large(children) ? children->chunk_count : 1; }
+static uint32_t chunk_total(const struct dir_children *children)
+{
+    return is_large(children) ? children->chunk_count : 1;
+}
 
 static int compare_to(const struct tree *tree, uint32_t reference, struct name name)
 {
@@ -123,7 +132,8 @@ static int compare_to(const struct tree *tree, uint32_t reference, struct name n
 }
 
 /* The last chunk that starts at or before `name`. */
-static uint32_t find_chunk(const struct tree *tree, const struct dir_children *children, struct name name)
+static uint32_t find_chunk(const struct tree *tree, const struct dir_children *children,
+                           struct name name)
 {
     uint32_t low = 0, high = chunk_total(children);
 
@@ -139,7 +149,8 @@ static uint32_t find_chunk(const struct tree *tree, const struct dir_children *c
 }
 
 /* The first child not before `name`; true when it has that name. */
-static bool locate(const struct tree *tree, const struct dir_children *children, struct name name, struct place *place)
+static bool locate(const struct tree *tree, const struct dir_children *children, struct name name,
+                   struct place *place)
 {
     uint32_t count, low = 0, high;
     const uint32_t *references;
@@ -159,7 +170,8 @@ static bool locate(const struct tree *tree, const struct dir_children *children,
     return low < count && compare_to(tree, references[low], name) == 0;
 }
 
-static struct dir_children *children_resize(struct dir_children *children, size_t element, uint32_t capacity)
+static struct dir_children *children_resize(struct dir_children *children, size_t element,
+                                            uint32_t capacity)
 {
     children = mem_realloc(children, sizeof *children + element * capacity);
     children->capacity = capacity;
@@ -178,7 +190,8 @@ static struct dir_children *make_large(struct dir_children *small)
     uint32_t *references = mem_alloc(CHUNK_MAX * sizeof *references);
 
     memcpy(references, small->references, small->count * sizeof *references);
-    *large = (struct dir_children){.count = small->count, .capacity = SMALL_FIRST, .chunk_count = 1};
+    *large =
+        (struct dir_children){.count = small->count, .capacity = SMALL_FIRST, .chunk_count = 1};
     large->chunks[0] = (struct chunk){.references = references, .count = (uint32_t)small->count};
     mem_free(small);
     return large;
@@ -191,7 +204,8 @@ static struct dir_children *make_small(struct dir_children *large)
 
     *small = (struct dir_children){.count = large->count, .capacity = CHUNK_MERGE};
     for (uint32_t i = 0; i < large->chunk_count; i++) {
-        memcpy(small->references + count, large->chunks[i].references, large->chunks[i].count * sizeof(uint32_t));
+        memcpy(small->references + count, large->chunks[i].references,
+               large->chunks[i].count * sizeof(uint32_t));
         count += large->chunks[i].count;
         mem_free(large->chunks[i].references);
     }
@@ -199,10 +213,13 @@ static struct dir_children *make_small(struct dir_children *large)
     return small;
 }
 
-/* Makes room in a full chunk: at its end by a new chunk, so that names made in order leave full ones; else by halving it. */
+/* Makes room in a full chunk: at its end by a new chunk, so that names made in order leave full
+ * ones; else by halving it. */
 static struct dir_children *split_chunk(struct dir_children *children, struct place *place)
 {
-    uint32_t keep = place->index == CHUNK_MAX && place->chunk + 1 == children->chunk_count ? CHUNK_MAX : CHUNK_MAX / 2;
+    uint32_t keep = place->index == CHUNK_MAX && place->chunk + 1 == children->chunk_count
+                        ? CHUNK_MAX
+                        : CHUNK_MAX / 2;
 
     if (children->chunk_count == children->capacity)
         children = children_resize(children, sizeof(struct chunk), children->capacity * 2);
@@ -222,7 +239,8 @@ static struct dir_children *split_chunk(struct dir_children *children, struct pl
     return children;
 }
 
-static struct dir_children *children_insert(const struct tree *tree, struct dir_children *children, struct inode *child)
+static struct dir_children *children_insert(const struct tree *tree, struct dir_children *children,
+                                            struct inode *child)
 {
     uint32_t reference = inode_reference(child);
     struct place place;
@@ -237,12 +255,14 @@ static struct dir_children *children_insert(const struct tree *tree, struct dir_
     bool there = locate(tree, children, name_of(child), &place);
     assert(!there);
     if (is_large(children)) {
-        if (children->chunks[place.chunk].count == CHUNK_MAX) children = split_chunk(children, &place);
+        if (children->chunks[place.chunk].count == CHUNK_MAX)
+            children = split_chunk(children, &place);
         struct chunk *chunk = &children->chunks[place.chunk];
         put(chunk->references, chunk->count++, place.index, reference);
     } else {
         if (children->count == children->capacity)
-            children = children_resize(children, sizeof(uint32_t), MIN(children->capacity * 3 / 2, (uint32_t)CHUNK_MAX));
+            children = children_resize(children, sizeof(uint32_t),
+                                       MIN(children->capacity * 3 / 2, (uint32_t)CHUNK_MAX));
         put(children->references, (uint32_t)children->count, place.index, reference);
     }
     children->count++;
@@ -282,13 +302,15 @@ static void merge_chunk(struct dir_children *children, uint32_t chunk)
 static bool is_last(const struct dir_children *children, uint32_t reference, struct place *place)
 {
     uint32_t count;
-    const uint32_t *references = chunk_of(children, place->chunk = chunk_total(children) - 1, &count);
+    const uint32_t *references =
+        chunk_of(children, place->chunk = chunk_total(children) - 1, &count);
 
     place->index = count - 1;
     return references[count - 1] == reference;
 }
 
-static struct dir_children *children_remove(const struct tree *tree, struct dir_children *children, const struct inode *child)
+static struct dir_children *children_remove(const struct tree *tree, struct dir_children *children,
+                                            const struct inode *child)
 {
     uint32_t reference = inode_reference(child);
     struct place place;
@@ -324,7 +346,8 @@ static void children_free(struct dir_children *children)
 void tree_release(struct tree *tree)
 {
     if (!tree->inodes) return;
-    for (struct inode *inode = inode_next(tree->inodes, 0); inode; inode = inode_next(tree->inodes, inode_reference(inode)))
+    for (struct inode *inode = inode_next(tree->inodes, 0); inode;
+         inode = inode_next(tree->inodes, inode_reference(inode)))
         if (inode_is_dir(inode)) children_free(inode->children);
     hash_release(&tree->index->table);
     mem_free(tree->index);
@@ -335,13 +358,16 @@ void tree_release(struct tree *tree)
 
 /* ---- links ---- */
 
-struct inode *tree_child(const struct tree *tree, const struct inode *dir, const void *name, size_t length)
+struct inode *tree_child(const struct tree *tree, const struct inode *dir, const void *name,
+                         size_t length)
 {
-    struct entry_key key = {.parent = inode_reference(dir), .name = {.bytes = name, .length = length}};
+    struct entry_key key = {.parent = inode_reference(dir),
+                            .name = {.bytes = name, .length = length}};
     uint32_t reference;
 
     if (!inode_is_dir(dir) || !dir->children) return NULL;
-    reference = hash_find(&tree->index->table, entry_hash(tree->index, key.parent, key.name), index_match, &key);
+    reference = hash_find(&tree->index->table, entry_hash(tree->index, key.parent, key.name),
+                          index_match, &key);
     return reference ? inode_at(tree->inodes, reference) : NULL;
 }
 
@@ -363,14 +389,16 @@ void tree_unlink(struct tree *tree, struct inode *child)
     child->parent = 0;
 }
 
-void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name, size_t length)
+void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name,
+               size_t length)
 {
     tree_unlink(tree, child);
     inode_set_name(tree->inodes, child, name, length);
     tree_link(tree, new_dir, child);
 }
 
-bool tree_is_ancestor(const struct tree *tree, const struct inode *ancestor, const struct inode *inode)
+bool tree_is_ancestor(const struct tree *tree, const struct inode *ancestor,
+                      const struct inode *inode)
 {
     while (inode && inode != ancestor) inode = inode_parent(tree->inodes, inode);
     return inode != NULL;
@@ -392,7 +420,8 @@ static uint64_t rank_of(const struct dir_children *children, struct place place)
 }
 
 /* The child at a place, which moves on by one; NULL at the end. */
-static struct inode *next_child(const struct tree *tree, const struct dir_children *children, struct place *place)
+static struct inode *next_child(const struct tree *tree, const struct dir_children *children,
+                                struct place *place)
 {
     uint32_t count;
 
@@ -404,8 +433,8 @@ static struct inode *next_child(const struct tree *tree, const struct dir_childr
     return NULL;
 }
 
-size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start, size_t start_length,
-                struct inode **out, size_t max, uint64_t *remaining)
+size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start,
+                size_t start_length, struct inode **out, size_t max, uint64_t *remaining)
 {
     const struct dir_children *children = inode_is_dir(dir) ? dir->children : NULL;
     struct place place = {0};
@@ -413,7 +442,9 @@ size_t dir_list(const struct tree *tree, const struct inode *dir, const void *st
 
     *remaining = 0;
     if (!children) return 0;
-    if (start_length && locate(tree, children, (struct name){.bytes = start, .length = start_length}, &place)) place.index++;
+    if (start_length &&
+        locate(tree, children, (struct name){.bytes = start, .length = start_length}, &place))
+        place.index++;
     *remaining = children->count - rank_of(children, place);
     while (count < max && (out[count] = next_child(tree, children, &place)) != NULL) count++;
     *remaining -= count;

@@ -1,7 +1,7 @@
 /*
- * The tree: links between inodes, path resolution, and the counts that quotas need. Lookup, link and unlink cost the
- * same in a directory of ten names and of ten million; a listing costs what it returns. Answers to FSDirectory and
- * INodesInPath.
+ * The tree: links between inodes, path resolution, and the counts that quotas need. Lookup, link
+ * and unlink cost the same in a directory of ten names and of ten million; a listing costs what it
+ * returns. Answers to FSDirectory and INodesInPath.
  *
  * Core thread only; pure.
  */
@@ -11,14 +11,14 @@
 #include "namenode/inode.h"
 
 enum {
-    PATH_LENGTH_MAX = 8000,  /* characters: HdfsServerConstants.MAX_PATH_LENGTH */
-    PATH_DEPTH_MAX = 1000,   /* components: MAX_PATH_DEPTH */
+    PATH_LENGTH_MAX = 8000, /* characters: HdfsServerConstants.MAX_PATH_LENGTH */
+    PATH_DEPTH_MAX = 1000,  /* components: MAX_PATH_DEPTH */
 };
 
 struct tree {
     struct inode_table *inodes;
     struct inode *root;
-    uint64_t inode_id_last; /* highest id given out */
+    uint64_t inode_id_last;   /* highest id given out */
     struct tree_index *index; /* (parent, name) -> inode */
     uint32_t *detached;       /* roots of deleted trees that wait to be freed: apply_tree.c */
     uint32_t detached_count, detached_capacity;
@@ -27,22 +27,28 @@ struct tree {
 int tree_init(struct tree *tree); /* a root, id INODE_ID_ROOT, mode 0755, owner "", "" until set */
 void tree_release(struct tree *tree);
 
-struct inode *tree_child(const struct tree *tree, const struct inode *dir, const void *name, size_t length);
+struct inode *tree_child(const struct tree *tree, const struct inode *dir, const void *name,
+                         size_t length);
 /* `child` must be unlinked and carry its name; the name must be free in `dir`. */
 void tree_link(struct tree *tree, struct inode *dir, struct inode *child);
 void tree_unlink(struct tree *tree, struct inode *child);
 /* Moves a linked inode to another name or directory in one step. */
-void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name, size_t length);
+void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name,
+               size_t length);
 
 uint64_t dir_child_count(const struct inode *dir);
-/* Children after `start` (exclusive; length 0 = from the beginning) in Apache's order (bytes are signed): fills up to `max`, answers how many,
- * and in *remaining how many follow. Cost: what it returns. */
-size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start, size_t start_length,
-                struct inode **out, size_t max, uint64_t *remaining);
-struct inode *dir_child_at(const struct tree *tree, const struct inode *dir, uint64_t position); /* NULL past the end */
-struct inode *dir_last_child(const struct tree *tree, const struct inode *dir); /* NULL without children */
+/* Children after `start` (exclusive; length 0 = from the beginning) in Apache's order (bytes are
+ * signed): fills up to `max`, answers how many, and in *remaining how many follow. Cost: what it
+ * returns. */
+size_t dir_list(const struct tree *tree, const struct inode *dir, const void *start,
+                size_t start_length, struct inode **out, size_t max, uint64_t *remaining);
+struct inode *dir_child_at(const struct tree *tree, const struct inode *dir,
+                           uint64_t position); /* NULL past the end */
+struct inode *dir_last_child(const struct tree *tree,
+                             const struct inode *dir); /* NULL without children */
 
-/* All inodes below and including one, each directory before what is in it. The tree must not change meanwhile. */
+/* All inodes below and including one, each directory before what is in it. The tree must not change
+ * meanwhile. */
 struct tree_walk {
     const struct tree *tree;
     struct inode *first; /* not answered yet */
@@ -53,34 +59,39 @@ void tree_walk_start(struct tree_walk *walk, const struct tree *tree, struct ino
 struct inode *tree_walk_next(struct tree_walk *walk); /* NULL at the end */
 void tree_walk_release(struct tree_walk *walk);
 
-/* A path resolved as far as it exists. Components point into `text`, which the caller keeps alive. */
+/* A path resolved as far as it exists. Components point into `text`, which the caller keeps alive.
+ */
 struct resolved {
-    const char *text;                /* the path as given; for /.reserved/.inodes the path it stands for */
-    uint32_t depth;                  /* components; 0 for the root */
-    uint32_t found;                  /* how many of them exist: found == depth when the path exists */
-    struct inode *inode;             /* the path's inode, or NULL */
-    struct inode *parent;            /* the directory that holds or would hold the last component; NULL for the root or when an earlier
-                                        component is missing or is no directory */
-    struct inode *deepest;           /* the last inode that exists on the way (may be a file in the middle) */
-    const char *last_name;           /* last component; not NUL-terminated */
+    const char *text;     /* the path as given; for /.reserved/.inodes the path it stands for */
+    uint32_t depth;       /* components; 0 for the root */
+    uint32_t found;       /* how many of them exist: found == depth when the path exists */
+    struct inode *inode;  /* the path's inode, or NULL */
+    struct inode *parent; /* the directory that holds or would hold the last component; NULL for the
+                             root or when an earlier component is missing or is no directory */
+    struct inode *deepest; /* the last inode that exists on the way (may be a file in the middle) */
+    const char *last_name; /* last component; not NUL-terminated */
     size_t last_length;
     bool is_reserved_raw, is_dot_snapshot;
 };
 
 struct arena;
-/* Resolves an absolute HDFS path, `/.reserved/.inodes/<id>[/rest]` and `/.reserved/raw/...`. Missing components are no error
- * (look at found/depth); ERR_ASSERTION (relative) and ERR_NOT_FOUND (inode path of no inode) are. Doubled and trailing slashes are
- * passed over, as Apache does in paths it only looks up; what is about to be made is checked by perm_resolve(RESOLVE_CREATE). Text lives
- * in `arena`. */
-int resolve_path(const struct tree *tree, const char *path, struct arena *arena, struct resolved *out, struct err *err) MUST_CHECK;
+/* Resolves an absolute HDFS path, `/.reserved/.inodes/<id>[/rest]` and `/.reserved/raw/...`.
+ * Missing components are no error (look at found/depth); ERR_ASSERTION (relative) and ERR_NOT_FOUND
+ * (inode path of no inode) are. Doubled and trailing slashes are passed over, as Apache does in
+ * paths it only looks up; what is about to be made is checked by perm_resolve(RESOLVE_CREATE). Text
+ * lives in `arena`. */
+int resolve_path(const struct tree *tree, const char *path, struct arena *arena,
+                 struct resolved *out, struct err *err) MUST_CHECK;
 
-/* A name that may be made: absolute, no empty component, ".", "..", nor ':' (DFSUtil.isValidName). */
+/* A name that may be made: absolute, no empty component, ".", "..", nor ':' (DFSUtil.isValidName).
+ */
 bool path_is_valid(const char *path);
 /* "/.reserved" itself, a directory that is nowhere. */
 bool path_is_reserved(const char *path);
 
 /* The inode's full path in the arena; for an unlinked inode NULL. */
 const char *tree_path_of(const struct tree *tree, const struct inode *inode, struct arena *arena);
-bool tree_is_ancestor(const struct tree *tree, const struct inode *ancestor, const struct inode *inode); /* or equal */
+bool tree_is_ancestor(const struct tree *tree, const struct inode *ancestor,
+                      const struct inode *inode); /* or equal */
 
 #endif

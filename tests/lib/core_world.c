@@ -27,7 +27,8 @@ struct world *world_new(const char *const *settings)
 
     log_set_level(LOG_WARN);
     world->conf = conf_new();
-    assert_int_equal(conf_set(world->conf, "dfs.permissions.superusergroup", "supergroup", &world->err), 0);
+    assert_int_equal(
+        conf_set(world->conf, "dfs.permissions.superusergroup", "supergroup", &world->err), 0);
     for (; settings && *settings; settings += 2)
         assert_int_equal(conf_set(world->conf, settings[0], settings[1], &world->err), 0);
     assert_int_equal(core_conf_load(&core->conf, world->conf, &world->err), 0);
@@ -56,8 +57,11 @@ void world_free(struct world *world)
 void world_be(struct world *world, const char *user, const char *group)
 {
     world->groups[0] = group;
-    world->op = (struct op){
-        .arena = &world->arena, .user = user, .groups = world->groups, .client_ip = "127.0.0.1", .method = "test"};
+    world->op = (struct op){.arena = &world->arena,
+                            .user = user,
+                            .groups = world->groups,
+                            .client_ip = "127.0.0.1",
+                            .method = "test"};
 }
 
 void world_be_super(struct world *world)
@@ -100,7 +104,8 @@ struct inode *world_open_file(struct world *world, const char *path, const char 
     return add_file(world, path, client);
 }
 
-struct inode *world_file(struct world *world, const char *path, uint32_t blocks, uint64_t last_length)
+struct inode *world_file(struct world *world, const char *path, uint32_t blocks,
+                         uint64_t last_length)
 {
     struct core *core = &world->core;
     struct inode *file = add_file(world, path, "writer");
@@ -271,8 +276,10 @@ void world_replay(struct world *world, const struct world *from)
     size_t at = 0;
 
     world->core.replaying = true;
-    while (edit_frame_look(from->log.data + at, from->log.length - at, &info) == EDIT_FRAME_RECORD) {
-        assert_int_equal(edit_decode(from->log.data + at, info.size, &arena, &edit, &world->err), 0);
+    while (edit_frame_look(from->log.data + at, from->log.length - at, &info) ==
+           EDIT_FRAME_RECORD) {
+        assert_int_equal(edit_decode(from->log.data + at, info.size, &arena, &edit, &world->err),
+                         0);
         if (edit_apply(&world->core, &edit, &world->err)) fail_msg("replay: %s", world->err.text);
         at += info.size;
         arena_clear(&arena);
@@ -288,22 +295,28 @@ static void dump_quota(const struct core *core, const struct inode *dir, struct 
     const struct quota_usage *usage = inode_usage(core->tree.inodes, dir);
 
     if (!quota) return;
-    buf_printf(out, " quota %" PRId64 "/%" PRId64 " %" PRId64 "/%" PRId64, usage->names, quota->names, usage->space, quota->space);
+    buf_printf(out, " quota %" PRId64 "/%" PRId64 " %" PRId64 "/%" PRId64, usage->names,
+               quota->names, usage->space, quota->space);
     for (size_t i = 0; i < ARRAY_LEN(quota->type_space); i++)
-        if (quota->type_space[i] >= 0) buf_printf(out, " %zu:%" PRId64 "/%" PRId64, i, usage->type_space[i], quota->type_space[i]);
+        if (quota->type_space[i] >= 0)
+            buf_printf(out, " %zu:%" PRId64 "/%" PRId64, i, usage->type_space[i],
+                       quota->type_space[i]);
 }
 
 static void dump_file(const struct core *core, const struct inode *file, struct buf *out)
 {
     const char *holder = lease_holder(core->leases, file->id);
 
-    buf_printf(out, " x%u size %" PRIu64 " block %" PRIu64 " uc %u lease %s", (unsigned)file->replication, inode_length(file, true),
-               inode_block_size(core->tree.inodes, file), (unsigned)file->under_construction, holder ? holder : "-");
+    buf_printf(out, " x%u size %" PRIu64 " block %" PRIu64 " uc %u lease %s",
+               (unsigned)file->replication, inode_length(file, true),
+               inode_block_size(core->tree.inodes, file), (unsigned)file->under_construction,
+               holder ? holder : "-");
     for (uint32_t i = 0; i < file->block_count; i++) {
         const struct block *block = inode_block(file, i);
 
         assert_int_equal(block->inode, inode_reference(file));
-        buf_printf(out, " %" PRIu64 "_%" PRIu64 "(%" PRIu64 ")x%u", block->id, (uint64_t)block->generation_stamp, (uint64_t)block->length,
+        buf_printf(out, " %" PRIu64 "_%" PRIu64 "(%" PRIu64 ")x%u", block->id,
+                   (uint64_t)block->generation_stamp, (uint64_t)block->length,
                    (unsigned)block->replication);
     }
 }
@@ -319,17 +332,21 @@ char *world_dump(const struct world *world)
 
     tree_walk_start(&walk, &core->tree, core->tree.root);
     for (struct inode *inode; (inode = tree_walk_next(&walk)); count++) {
-        buf_printf(&out, "%s %" PRIu64 " type %u mode %o %s:%s m%" PRIu64 " a%" PRIu64 " policy %u", tree_path_of(&core->tree, inode, &arena),
-                   inode->id, (unsigned)inode->type, (unsigned)inode->mode, inode_user(inodes, inode), inode_group(inodes, inode),
-                   (uint64_t)inode->mtime_ms, (uint64_t)inode->atime_ms, (unsigned)inode->storage_policy);
+        buf_printf(&out, "%s %" PRIu64 " type %u mode %o %s:%s m%" PRIu64 " a%" PRIu64 " policy %u",
+                   tree_path_of(&core->tree, inode, &arena), inode->id, (unsigned)inode->type,
+                   (unsigned)inode->mode, inode_user(inodes, inode), inode_group(inodes, inode),
+                   (uint64_t)inode->mtime_ms, (uint64_t)inode->atime_ms,
+                   (unsigned)inode->storage_policy);
         if (inode_is_dir(inode)) dump_quota(core, inode, &out);
         if (inode_is_file(inode)) dump_file(core, inode, &out);
         buf_put_str(&out, "\n");
         arena_clear(&arena);
     }
     tree_walk_release(&walk);
-    buf_printf(&out, "last inode %" PRIu64 ", %" PRIu64 " inodes, %" PRIu64 " open, %" PRIu64 " blocks\n", core->tree.inode_id_last,
-               inode_count(inodes), lease_file_count(core->leases), block_map_count(core->blocks));
+    buf_printf(&out,
+               "last inode %" PRIu64 ", %" PRIu64 " inodes, %" PRIu64 " open, %" PRIu64 " blocks\n",
+               core->tree.inode_id_last, inode_count(inodes), lease_file_count(core->leases),
+               block_map_count(core->blocks));
     assert_true(inode_count(inodes) == count || core->tree.detached_count);
     char *text = mem_strdup(buf_cstr(&out));
     buf_release(&out);

@@ -15,7 +15,10 @@ struct world {
     uint64_t hash_mask; /* few distinct hashes: long chains */
 };
 
-static uint64_t key_hash(const struct world *world, uint64_t key) { return hash_u64(key, 7) & world->hash_mask; }
+static uint64_t key_hash(const struct world *world, uint64_t key)
+{
+    return hash_u64(key, 7) & world->hash_mask;
+}
 
 static uint64_t world_hash(const void *context, uint32_t reference)
 {

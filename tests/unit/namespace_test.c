@@ -35,13 +35,19 @@ static void test_mkdirs(void **state UNUSED)
     world_file(w, "/f", 0, 0);
     assert_error(w, world_mkdirs(w, "/f", 0755), ERR_EXISTS, "Path is not a directory: /f");
     assert_error(w, world_mkdirs(w, "/f/x/y", 0755), ERR_NOT_DIRECTORY, "/f (is not a directory)");
-    assert_error(w, world_mkdir(w, "/no/such/dir"), ERR_NOT_FOUND, "Parent directory doesn't exist: /no/such");
-    assert_error(w, world_mkdirs(w, "/a:b", 0755), ERR_INVALID_PATH, "Invalid path name Invalid file name: /a:b");
-    assert_error(w, world_mkdirs(w, "/a//b", 0755), ERR_INVALID_PATH, "Invalid path name Invalid file name: /a//b");
-    assert_error(w, world_mkdirs(w, "/a/../b", 0755), ERR_INVALID_PATH, "Invalid path name Invalid file name: /a/../b");
-    assert_error(w, world_mkdirs(w, "/a/.snapshot", 0755), ERR_HADOOP_ARGUMENT, "\".snapshot\" is a reserved name.");
+    assert_error(w, world_mkdir(w, "/no/such/dir"), ERR_NOT_FOUND,
+                 "Parent directory doesn't exist: /no/such");
+    assert_error(w, world_mkdirs(w, "/a:b", 0755), ERR_INVALID_PATH,
+                 "Invalid path name Invalid file name: /a:b");
+    assert_error(w, world_mkdirs(w, "/a//b", 0755), ERR_INVALID_PATH,
+                 "Invalid path name Invalid file name: /a//b");
+    assert_error(w, world_mkdirs(w, "/a/../b", 0755), ERR_INVALID_PATH,
+                 "Invalid path name Invalid file name: /a/../b");
+    assert_error(w, world_mkdirs(w, "/a/.snapshot", 0755), ERR_HADOOP_ARGUMENT,
+                 "\".snapshot\" is a reserved name.");
     assert_int_equal(world_mkdirs(w, "/.reserved/x", 0755), ERR_HADOOP_ARGUMENT);
-    assert_true(str_starts(w->err.text, "File name \".reserved\" is reserved and cannot be created."));
+    assert_true(
+        str_starts(w->err.text, "File name \".reserved\" is reserved and cannot be created."));
     assert_null(world_inode(w, "/.reserved"));
 
     memset(path, 'n', 300);
@@ -54,29 +60,37 @@ static void test_mkdirs(void **state UNUSED)
     memset(path, 'n', sizeof path);
     path[0] = '/';
     path[8001] = '\0';
-    assert_error(w, world_mkdirs(w, path, 0755), ERR_IO, "mkdirs: Pathname too long.  Limit 8000 characters, 1000 levels.");
+    assert_error(w, world_mkdirs(w, path, 0755), ERR_IO,
+                 "mkdirs: Pathname too long.  Limit 8000 characters, 1000 levels.");
     for (int i = 0; i < 1001; i++) memcpy(path + 2 * i, "/d", 3);
-    assert_error(w, world_mkdirs(w, path, 0755), ERR_IO, "mkdirs: Pathname too long.  Limit 8000 characters, 1000 levels.");
+    assert_error(w, world_mkdirs(w, path, 0755), ERR_IO,
+                 "mkdirs: Pathname too long.  Limit 8000 characters, 1000 levels.");
     path[2000] = '\0';
     assert_int_equal(world_mkdirs(w, path, 0755), 0);
-    assert_int_equal(world_delete(w, "/d", true, NULL), 0); /* deeper than any recursion would like */
-    while (tree_reclaim(&w->core, 100));
+    assert_int_equal(world_delete(w, "/d", true, NULL),
+                     0); /* deeper than any recursion would like */
+    while (tree_reclaim(&w->core, 100))
+        ;
     world_free(w);
 }
 
 static void test_full_directory(void **state UNUSED)
 {
-    struct world *w = world_new((const char *const[]){"dfs.namenode.fs-limits.max-directory-items", "2",
-                                                      "dfs.namenode.fs-limits.max-component-length", "3", NULL});
+    struct world *w =
+        world_new((const char *const[]){"dfs.namenode.fs-limits.max-directory-items", "2",
+                                        "dfs.namenode.fs-limits.max-component-length", "3", NULL});
 
     assert_int_equal(world_mkdirs(w, "/d/1", 0755), 0);
     assert_int_equal(world_mkdirs(w, "/d/2", 0755), 0);
-    assert_error(w, world_mkdirs(w, "/d/3", 0755), ERR_TOO_MANY_ITEMS, "The directory item limit of /d is exceeded: limit=2 items=2");
+    assert_error(w, world_mkdirs(w, "/d/3", 0755), ERR_TOO_MANY_ITEMS,
+                 "The directory item limit of /d is exceeded: limit=2 items=2");
     assert_error(w, world_mkdirs(w, "/abcd", 0755), ERR_NAME_TOO_LONG,
-                 "The maximum path component name limit of abcd in directory / is exceeded: limit=3 length=4");
+                 "The maximum path component name limit of abcd in directory / is exceeded: "
+                 "limit=3 length=4");
     assert_int_equal(world_mkdirs(w, "/e", 0755), 0);
     assert_int_equal(world_rename(w, "/e", "/d", NULL), ERR_TOO_MANY_ITEMS);
-    assert_int_equal(world_rename2(w, "/d/1", "/d/9", false), 0); /* within the directory there is room */
+    assert_int_equal(world_rename2(w, "/d/1", "/d/9", false),
+                     0); /* within the directory there is room */
     world_free(w);
 }
 
@@ -110,8 +124,10 @@ static void test_delete(void **state UNUSED)
     assert_int_equal(world_mkdirs(w, "/d/e", 0755), 0);
     assert_int_equal(world_delete(w, "/", true, &result), 0);
     assert_false(result);
-    assert_error(w, world_delete(w, "/d", false, &result), ERR_NOT_EMPTY, "`/d is non empty': Directory is not empty");
-    assert_error(w, world_delete(w, "/.reserved", true, &result), ERR_INVALID_PATH, "Invalid path name /.reserved");
+    assert_error(w, world_delete(w, "/d", false, &result), ERR_NOT_EMPTY,
+                 "`/d is non empty': Directory is not empty");
+    assert_error(w, world_delete(w, "/.reserved", true, &result), ERR_INVALID_PATH,
+                 "Invalid path name /.reserved");
     world_tick(w, 1000);
     assert_int_equal(world_delete(w, "/d/e", false, &result), 0);
     assert_true(result);
@@ -181,13 +197,13 @@ static void test_rename(void **state UNUSED)
         {"/none", "/x", 0, false, "", NULL},
         {"/", "/x", 0, false, "", NULL},
         {"/f", "/f", 0, true, "", "/f"},
-        {"/d", "/d", 0, false, "", NULL},           /* goes into itself */
+        {"/d", "/d", 0, false, "", NULL}, /* goes into itself */
         {"/f", "/x", 0, true, "", "/x"},
-        {"/f", "/d", 0, true, "", "/d/f"},          /* moves into the directory */
+        {"/f", "/d", 0, true, "", "/d/f"}, /* moves into the directory */
         {"/d", "/e", 0, true, "", "/e/d"},
-        {"/f", "/e", 0, false, "", NULL},           /* /e/f is there */
+        {"/f", "/e", 0, false, "", NULL}, /* /e/f is there */
         {"/d/sub", "/", 0, true, "", "/sub"},
-        {"/f", "/", 0, true, "", "/f"},             /* onto itself */
+        {"/f", "/", 0, true, "", "/f"}, /* onto itself */
         {"/f", "/g", 0, false, "", NULL},
         {"/d", "/g", 0, false, "", NULL},
         {"/d", "/d/sub/x", 0, false, "", NULL},
@@ -196,8 +212,10 @@ static void test_rename(void **state UNUSED)
         {"/f", "/g/x", ERR_NOT_DIRECTORY, false, "/g (is not a directory)", NULL},
         {"/f/x", "/x", ERR_ACCESS, false, "/f (is not a directory)", NULL},
         {"/f", "/a:b", ERR_INVALID_PATH, false, "Invalid path name Invalid file name: /a:b", NULL},
-        {"/f", "/d/.snapshot", ERR_HADOOP_ARGUMENT, false, "\".snapshot\" is a reserved name.", NULL},
-        {"/f", "/.reserved", ERR_INVALID_PATH, false, "Invalid path name Cannot rename to or from /.reserved", NULL},
+        {"/f", "/d/.snapshot", ERR_HADOOP_ARGUMENT, false, "\".snapshot\" is a reserved name.",
+         NULL},
+        {"/f", "/.reserved", ERR_INVALID_PATH, false,
+         "Invalid path name Cannot rename to or from /.reserved", NULL},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -206,7 +224,8 @@ static void test_rename(void **state UNUSED)
 
         build_rename_world(w);
         struct inode *source = world_inode(w, cases[i].src);
-        assert_error(w, world_rename(w, cases[i].src, cases[i].dst, &result), cases[i].code, cases[i].text);
+        assert_error(w, world_rename(w, cases[i].src, cases[i].dst, &result), cases[i].code,
+                     cases[i].text);
         if (result != cases[i].result) fail_msg("rename %s %s", cases[i].src, cases[i].dst);
         if (cases[i].moved_to) assert_ptr_equal(world_inode(w, cases[i].moved_to), source);
         if (!result && source) assert_ptr_equal(world_inode(w, cases[i].src), source);
@@ -216,7 +235,8 @@ static void test_rename(void **state UNUSED)
 
 static void test_rename2(void **state UNUSED)
 {
-    static const struct rename_case cases[] = { /* result: overwrite */
+    static const struct rename_case cases[] = {
+        /* result: overwrite */
         {"/none", "/x", ERR_NOT_FOUND, false, "rename source /none is not found.", NULL},
         {"/", "/x", ERR_IO, false, "rename source cannot be the root", NULL},
         {"/f", "/", ERR_IO, true, "rename destination cannot be the root", NULL},
@@ -230,10 +250,12 @@ static void test_rename2(void **state UNUSED)
         {"/d", "/empty", 0, true, "", "/empty"},
         {"/d", "/e", ERR_IO, true, "rename destination directory is not empty: /e", NULL},
         {"/d/sub", "/d", ERR_IO, true, "rename destination directory is not empty: /d", NULL},
-        {"/d", "/d/sub/x", ERR_IO, false, "Rename destination /d/sub/x is a directory or file under source /d", NULL},
+        {"/d", "/d/sub/x", ERR_IO, false,
+         "Rename destination /d/sub/x is a directory or file under source /d", NULL},
         {"/f", "/no/x", ERR_NOT_FOUND, false, "rename destination parent /no/x not found.", NULL},
         {"/f", "/g/x", ERR_NOT_DIRECTORY, false, "/g (is not a directory)", NULL},
-        {"/f", "/.reserved/x", ERR_NOT_FOUND, false, "rename destination parent /.reserved/x not found.", NULL},
+        {"/f", "/.reserved/x", ERR_NOT_FOUND, false,
+         "rename destination parent /.reserved/x not found.", NULL},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
@@ -244,7 +266,8 @@ static void test_rename2(void **state UNUSED)
         struct inode *source = world_inode(w, cases[i].src);
         uint64_t inodes = inode_count(w->core.tree.inodes);
         struct inode *replaced = world_inode(w, cases[i].dst);
-        assert_error(w, world_rename2(w, cases[i].src, cases[i].dst, cases[i].result), cases[i].code, cases[i].text);
+        assert_error(w, world_rename2(w, cases[i].src, cases[i].dst, cases[i].result),
+                     cases[i].code, cases[i].text);
         if (!cases[i].code) {
             assert_ptr_equal(world_inode(w, cases[i].moved_to), source);
             assert_int_equal(inode_count(w->core.tree.inodes), inodes - (replaced != NULL));
@@ -286,20 +309,26 @@ static void test_concat(void **state UNUSED)
     struct block *moved = inode_block(last, 0);
 
     assert_error(w, world_concat(w, "", abc), ERR_ARGUMENT, "Target file name is empty");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){NULL}), ERR_ARGUMENT, "No sources given");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/.reserved/raw/x", NULL}), ERR_IO,
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){NULL}), ERR_ARGUMENT,
+                 "No sources given");
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/.reserved/raw/x", NULL}),
+                 ERR_IO,
                  "Concat operation doesn't support .reserved relative path : /.reserved/raw/x");
     assert_error(w, world_concat(w, "/d/x", abc), ERR_NOT_FOUND, "File does not exist: /d/x");
     assert_error(w, world_concat(w, "/d", abc), ERR_NOT_FOUND, "Path is not a file: /d");
-    assert_error(w, world_concat(w, "/d/open", abc), ERR_HADOOP_ARGUMENT, "concat: target file /d/open is under construction");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/a", "/other/o", NULL}), ERR_HADOOP_ARGUMENT,
+    assert_error(w, world_concat(w, "/d/open", abc), ERR_HADOOP_ARGUMENT,
+                 "concat: target file /d/open is under construction");
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/a", "/other/o", NULL}),
+                 ERR_HADOOP_ARGUMENT,
                  "Source file /other/o is not in the same directory with the target /d/t");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/t", NULL}), ERR_HADOOP_ARGUMENT,
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/t", NULL}),
+                 ERR_HADOOP_ARGUMENT,
                  "concat: the src file /d/t is the same with the target file /d/t");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/none", NULL}), ERR_HADOOP_ARGUMENT,
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/none", NULL}),
+                 ERR_HADOOP_ARGUMENT,
                  "concat: source file /d/none is invalid or empty or underConstruction");
-    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/a", "/d/b", "/d/a", NULL}), ERR_HADOOP_ARGUMENT,
-                 "concat: at least two of the source files are the same");
+    assert_error(w, world_concat(w, "/d/t", (const char *const[]){"/d/a", "/d/b", "/d/a", NULL}),
+                 ERR_HADOOP_ARGUMENT, "concat: at least two of the source files are the same");
     assert_int_equal(world_inode(w, "/d/a")->marked, 0);
     world_tick(w, 77);
     assert_int_equal(world_concat(w, "/d/t", abc), 0);
@@ -324,7 +353,14 @@ static void test_symlinks(void **state UNUSED)
     assert_error(w, CALL(w, get_link_target), ERR_NOT_FOUND, "File does not exist: /f");
     world_file(w, "/f", 0, 0);
     assert_error(w, CALL(w, get_link_target), ERR_IO, "Path /f is not a symbolic link");
-    struct edit edit = {.op = EDIT_SYMLINK, .path = "/l", .destination = "/d/x", .inode_id = 20000, .mtime_ms = 5, .user = "u", .group = "g", .mode = 0777};
+    struct edit edit = {.op = EDIT_SYMLINK,
+                        .path = "/l",
+                        .destination = "/d/x",
+                        .inode_id = 20000,
+                        .mtime_ms = 5,
+                        .user = "u",
+                        .group = "g",
+                        .mode = 0777};
     core_edit(&w->core, &edit); /* as old logs hold them */
     request.path = (char *)"/l";
     assert_int_equal(CALL(w, get_link_target), 0);
@@ -341,7 +377,8 @@ static void test_mode_and_owner(void **state UNUSED)
     struct world *w = world_new(NULL);
     struct inode *file = world_file(w, "/f", 1, 1);
 
-    assert_error(w, world_chmod(w, "/none", 0600), ERR_NOT_FOUND, "Directory/File does not exist /none");
+    assert_error(w, world_chmod(w, "/none", 0600), ERR_NOT_FOUND,
+                 "Directory/File does not exist /none");
     assert_int_equal(world_chmod(w, "/f", 07777), 0);
     assert_int_equal(file->mode, 01777);
     uint64_t edits = w->edits;
@@ -350,15 +387,18 @@ static void test_mode_and_owner(void **state UNUSED)
     assert_int_equal(world_chown(w, "/f", "ann", NULL), 0);
     assert_string_equal(inode_user(w->core.tree.inodes, file), "ann");
     assert_string_equal(inode_group(w->core.tree.inodes, file), "supergroup");
-    assert_error(w, world_chown(w, "/none", "ann", NULL), ERR_NOT_FOUND, "Directory/File does not exist /none");
+    assert_error(w, world_chown(w, "/none", "ann", NULL), ERR_NOT_FOUND,
+                 "Directory/File does not exist /none");
 
     world_be(w, "bob", "staff");
-    assert_error(w, world_chmod(w, "/f", 0600), ERR_ACCESS, "Permission denied. user=bob is not the owner of inode=/f");
+    assert_error(w, world_chmod(w, "/f", 0600), ERR_ACCESS,
+                 "Permission denied. user=bob is not the owner of inode=/f");
     world_be(w, "ann", "staff");
     assert_int_equal(world_chmod(w, "/f", 0640), 0);
     assert_error(w, world_chown(w, "/f", "bob", NULL), ERR_ACCESS,
                  "User ann is not a super user (non-super user cannot change owner).");
-    assert_error(w, world_chown(w, "/f", NULL, "admin"), ERR_ACCESS, "User ann does not belong to admin");
+    assert_error(w, world_chown(w, "/f", NULL, "admin"), ERR_ACCESS,
+                 "User ann does not belong to admin");
     assert_int_equal(world_chown(w, "/f", "ann", "staff"), 0);
     assert_string_equal(inode_group(w->core.tree.inodes, file), "staff");
     world_free(w);
@@ -441,18 +481,22 @@ static void test_storage_policies(void **state UNUSED)
     assert_int_equal(response.n_policies, 8);
     assert_string_equal(response.policies[3]->name, "HOT");
     assert_null(response.policies[3]->creationfallbackpolicy);
-    assert_int_equal(response.policies[3]->replicationfallbackpolicy->storagetypes[0], STORAGE_ARCHIVE);
+    assert_int_equal(response.policies[3]->replicationfallbackpolicy->storagetypes[0],
+                     STORAGE_ARCHIVE);
     assert_int_equal(world_mkdirs(w, "/d", 0755), 0);
     struct inode *file = world_file(w, "/d/f", 1, 1);
     assert_string_equal(get_policy(w, "/d/f"), "HOT");
-    assert_error(w, set_policy(w, "/d", "ICE"), ERR_HADOOP_ARGUMENT, "Cannot find a block policy with the name ICE");
-    assert_error(w, set_policy(w, "/x", "cold"), ERR_NOT_FOUND, "File/Directory does not exist: /x");
+    assert_error(w, set_policy(w, "/d", "ICE"), ERR_HADOOP_ARGUMENT,
+                 "Cannot find a block policy with the name ICE");
+    assert_error(w, set_policy(w, "/x", "cold"), ERR_NOT_FOUND,
+                 "File/Directory does not exist: /x");
     assert_int_equal(set_policy(w, "/d", "cold"), 0);
     assert_string_equal(get_policy(w, "/d/f"), "COLD");
     assert_int_equal(set_policy(w, "/d/f", "All_SSD"), 0);
     assert_string_equal(get_policy(w, "/d/f"), "ALL_SSD");
     assert_error(w, set_policy(w, "/d/f", "LAZY_PERSIST"), ERR_HADOOP_ARGUMENT,
-                 "Policy BlockStoragePolicy{LAZY_PERSIST:15, storageTypes=[RAM_DISK, DISK], creationFallbacks=[DISK], "
+                 "Policy BlockStoragePolicy{LAZY_PERSIST:15, storageTypes=[RAM_DISK, DISK], "
+                 "creationFallbacks=[DISK], "
                  "replicationFallbacks=[DISK]} cannot be set after file creation.");
     file->storage_policy = STORAGE_POLICY_LAZY_PERSIST;
     assert_error(w, set_policy(w, "/d/f", "HOT"), ERR_HADOOP_ARGUMENT,
@@ -512,8 +556,8 @@ static void test_listing(void **state UNUSED)
     snprintf(start, sizeof start, "/.reserved/.inodes/%" PRIu64, world_inode(w, "/d/012")->id);
     page = list_from(w, "/d", start);
     assert_entry(page->partiallisting[0], "013");
-    assert_error(w, list_from(w, "/d", "/.reserved/.inodes/99999") ? 0 : w->err.code, ERR_START_AFTER,
-                 "Can't find startAfter /.reserved/.inodes/99999");
+    assert_error(w, list_from(w, "/d", "/.reserved/.inodes/99999") ? 0 : w->err.code,
+                 ERR_START_AFTER, "Can't find startAfter /.reserved/.inodes/99999");
     page = list_from(w, "/d/003", "");
     assert_int_equal(page->n_partiallisting, 1);
     assert_entry(page->partiallisting[0], "");
@@ -521,7 +565,8 @@ static void test_listing(void **state UNUSED)
     page = list_from(w, "/.reserved", "");
     assert_int_equal(page->n_partiallisting, 2);
     assert_entry(page->partiallisting[0], ".inodes");
-    assert_error(w, list_from(w, "/d/003/x", "") ? 0 : w->err.code, ERR_ACCESS, "/d/003 (is not a directory)");
+    assert_error(w, list_from(w, "/d/003/x", "") ? 0 : w->err.code, ERR_ACCESS,
+                 "/d/003 (is not a directory)");
     world_free(w);
 }
 
@@ -602,7 +647,8 @@ static void test_status(void **state UNUSED)
     assert_int_equal(w->err.code, 0); /* nothing there, says the superuser's answer */
     world_be(w, "bob", NULL);
     assert_error(w, file_info(w, "/f/x") ? 0 : w->err.code, ERR_ACCESS, "/f (is not a directory)");
-    assert_error(w, file_info(w, "f") ? 0 : w->err.code, ERR_ASSERTION, "Absolute path required, but got 'f'");
+    assert_error(w, file_info(w, "f") ? 0 : w->err.code, ERR_ASSERTION,
+                 "Absolute path required, but got 'f'");
     world_free(w);
 }
 
@@ -630,16 +676,19 @@ static void test_content_summary(void **state UNUSED)
     world_be(w, "bob", NULL);
     request.path = (char *)"/d";
     assert_error(w, CALL(w, get_content_summary), ERR_ACCESS,
-                 "Permission denied: user=bob, access=READ_EXECUTE, inode=\"/d/e\":root:supergroup:drwx------");
+                 "Permission denied: user=bob, access=READ_EXECUTE, "
+                 "inode=\"/d/e\":root:supergroup:drwx------");
     world_free(w);
 }
 
 static void test_server_defaults(void **state UNUSED)
 {
     /* A body recorded from Apache: 1 MiB blocks, replication 2, trash after 60 minutes. */
-    static const uint8_t golden[] = {0x0a, 0x1c, 0x08, 0x80, 0x80, 0x40, 0x10, 0x80, 0x04, 0x18, 0x80, 0x80, 0x04, 0x20, 0x02,
-                                     0x28, 0x80, 0x20, 0x30, 0x00, 0x38, 0x3c, 0x40, 0x02, 0x4a, 0x00, 0x50, 0x07, 0x58, 0x00};
-    struct world *w = world_new((const char *const[]){"dfs.blocksize", "1m", "dfs.replication", "2", "fs.trash.interval", "60", NULL});
+    static const uint8_t golden[] = {0x0a, 0x1c, 0x08, 0x80, 0x80, 0x40, 0x10, 0x80, 0x04, 0x18,
+                                     0x80, 0x80, 0x04, 0x20, 0x02, 0x28, 0x80, 0x20, 0x30, 0x00,
+                                     0x38, 0x3c, 0x40, 0x02, 0x4a, 0x00, 0x50, 0x07, 0x58, 0x00};
+    struct world *w = world_new((const char *const[]){"dfs.blocksize", "1m", "dfs.replication", "2",
+                                                      "fs.trash.interval", "60", NULL});
     Pb__GetServerDefaultsRequest request = PB__GET_SERVER_DEFAULTS_REQUEST__INIT;
     Pb__GetServerDefaultsResponse response = PB__GET_SERVER_DEFAULTS_RESPONSE__INIT;
     uint8_t body[sizeof golden];
@@ -653,9 +702,13 @@ static void test_server_defaults(void **state UNUSED)
 
 static void test_bad_settings(void **state UNUSED)
 {
-    static const char *const bad[][2] = {{"dfs.replication", "0"},           {"dfs.namenode.replication.min", "600"},
-                                         {"dfs.ls.limit", "0"},              {"dfs.checksum.type", "MD5"},
-                                         {"dfs.bytes-per-checksum", "0"},    {"dfs.namenode.fs-limits.max-directory-items", "99999999"}};
+    static const char *const bad[][2] = {
+        {"dfs.replication", "0"},
+        {"dfs.namenode.replication.min", "600"},
+        {"dfs.ls.limit", "0"},
+        {"dfs.checksum.type", "MD5"},
+        {"dfs.bytes-per-checksum", "0"},
+        {"dfs.namenode.fs-limits.max-directory-items", "99999999"}};
 
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
         struct conf *conf = conf_new();
@@ -672,26 +725,16 @@ static void test_bad_settings(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mkdirs),
-        cmocka_unit_test(test_full_directory),
-        cmocka_unit_test(test_safe_mode),
-        cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_sliced_delete),
-        cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_rename2),
-        cmocka_unit_test(test_rename_keeps_the_writer),
-        cmocka_unit_test(test_concat),
-        cmocka_unit_test(test_symlinks),
-        cmocka_unit_test(test_mode_and_owner),
-        cmocka_unit_test(test_times),
-        cmocka_unit_test(test_replication),
-        cmocka_unit_test(test_storage_policies),
-        cmocka_unit_test(test_listing),
-        cmocka_unit_test(test_batched_listing),
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_content_summary),
-        cmocka_unit_test(test_server_defaults),
-        cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_mkdirs),          cmocka_unit_test(test_full_directory),
+        cmocka_unit_test(test_safe_mode),       cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_sliced_delete),   cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_rename2),         cmocka_unit_test(test_rename_keeps_the_writer),
+        cmocka_unit_test(test_concat),          cmocka_unit_test(test_symlinks),
+        cmocka_unit_test(test_mode_and_owner),  cmocka_unit_test(test_times),
+        cmocka_unit_test(test_replication),     cmocka_unit_test(test_storage_policies),
+        cmocka_unit_test(test_listing),         cmocka_unit_test(test_batched_listing),
+        cmocka_unit_test(test_status),          cmocka_unit_test(test_content_summary),
+        cmocka_unit_test(test_server_defaults), cmocka_unit_test(test_bad_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Permissions: the texts of refusals, and all checks against a plain model over random trees, users and modes. */
+/* Permissions: the texts of refusals, and all checks against a plain model over random trees, users
+ * and modes. */
 #include "namenode/perm.h"
 
 #include <setjmp.h>
@@ -9,7 +10,8 @@
 #include "common/hash.h"
 #include "tests/lib/core_world.h"
 
-static int resolve_and_check(struct world *w, const char *path, enum resolve_for purpose, const struct perm_request *request)
+static int resolve_and_check(struct world *w, const char *path, enum resolve_for purpose,
+                             const struct perm_request *request)
 {
     struct resolved resolved;
     int rc = perm_resolve(&w->core, &w->op, path, purpose, &resolved, &w->err);
@@ -25,21 +27,29 @@ static void test_texts(void **state UNUSED)
     assert_int_equal(world_mkdirs(w, "/q/priv/in", 0700), 0);
     world_file(w, "/q/f", 0, 0);
     world_be(w, "bob", "staff");
-    assert_error(w, world_mkdirs(w, "/q/new", 0755), ERR_ACCESS,
-                 "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
+    assert_error(
+        w, world_mkdirs(w, "/q/new", 0755), ERR_ACCESS,
+        "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
     assert_error(w, world_mkdirs(w, "/q/priv/in/new", 0755), ERR_ACCESS,
-                 "Permission denied: user=bob, access=EXECUTE, inode=\"/q/priv\":root:supergroup:drwx------");
-    assert_error(w, world_delete(w, "/q/f", false, NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
-    assert_error(w, world_delete(w, "/q/none", false, NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
-    assert_error(w, world_rename(w, "/q/f", "/q/g", NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
-    assert_error(w, world_set_replication(w, "/q/f", 2, NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=WRITE, inode=\"/q/f\":root:supergroup:-rw-r--r--");
-    assert_error(w, world_set_quota(w, "/q", 1, 1), ERR_ACCESS,
-                 "Access denied for user bob. Superuser privilege is required for operation setSpaceQuota");
-    assert_error(w, world_mkdirs(w, "/q/f/x", 0755), ERR_NOT_DIRECTORY, "/q/f (is not a directory)");
+                 "Permission denied: user=bob, access=EXECUTE, "
+                 "inode=\"/q/priv\":root:supergroup:drwx------");
+    assert_error(
+        w, world_delete(w, "/q/f", false, NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
+    assert_error(
+        w, world_delete(w, "/q/none", false, NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
+    assert_error(
+        w, world_rename(w, "/q/f", "/q/g", NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=WRITE, inode=\"/q\":root:supergroup:drwxr-xr-x");
+    assert_error(
+        w, world_set_replication(w, "/q/f", 2, NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=WRITE, inode=\"/q/f\":root:supergroup:-rw-r--r--");
+    assert_error(
+        w, world_set_quota(w, "/q", 1, 1), ERR_ACCESS,
+        "Access denied for user bob. Superuser privilege is required for operation setSpaceQuota");
+    assert_error(w, world_mkdirs(w, "/q/f/x", 0755), ERR_NOT_DIRECTORY,
+                 "/q/f (is not a directory)");
     assert_error(w, world_delete(w, "/q/f/x", true, NULL), ERR_ACCESS, "/q/f (is not a directory)");
     assert_error(w, world_delete(w, "/.reserved/raw/q/f", true, NULL), ERR_ACCESS,
                  "Access denied for user bob. Superuser privilege is required for operation test");
@@ -55,13 +65,15 @@ static void test_sticky(void **state UNUSED)
     world_file(w, "/q/f", 0, 0);
     assert_int_equal(world_chmod(w, "/q/f", 0), 0);
     world_be(w, "bob", "staff");
-    assert_error(w, world_delete(w, "/q/f", false, NULL), ERR_ACCESS,
-                 "Permission denied by sticky bit: user=bob, path=\"/q/f\":root:supergroup:----------, "
-                 "parent=\"/q\":root:supergroup:drwxrwxrwt");
+    assert_error(
+        w, world_delete(w, "/q/f", false, NULL), ERR_ACCESS,
+        "Permission denied by sticky bit: user=bob, path=\"/q/f\":root:supergroup:----------, "
+        "parent=\"/q\":root:supergroup:drwxrwxrwt");
     assert_int_equal(world_rename2(w, "/q/f", "/q/g", false), ERR_ACCESS);
     assert_int_equal(world_mkdirs(w, "/q/mine", 0755), 0);
     assert_int_equal(world_delete(w, "/q/mine", false, NULL), 0); /* one's own */
-    /* Deep below: the children of a sticky directory of somebody else. The text shows the deleted tree's own mode. */
+    /* Deep below: the children of a sticky directory of somebody else. The text shows the deleted
+     * tree's own mode. */
     world_be_super(w);
     assert_int_equal(world_mkdirs(w, "/t/tmp", 0777), 0);
     assert_int_equal(world_chmod(w, "/t", 0777), 0);
@@ -73,12 +85,14 @@ static void test_sticky(void **state UNUSED)
     world_be_super(w);
     assert_int_equal(world_chmod(w, "/", 0777), 0);
     world_be(w, "bob", "supergroup");
-    assert_error(w, world_delete(w, "/t", true, NULL), ERR_ACCESS,
-                 "Permission denied by sticky bit: user=bob, path=\"/t/tmp/a\":root:supergroup:-rw-r--r--, "
-                 "parent=\"/t/tmp\":ann:supergroup:drwxrwxrwx");
+    assert_error(
+        w, world_delete(w, "/t", true, NULL), ERR_ACCESS,
+        "Permission denied by sticky bit: user=bob, path=\"/t/tmp/a\":root:supergroup:-rw-r--r--, "
+        "parent=\"/t/tmp\":ann:supergroup:drwxrwxrwx");
     world_be(w, "bob", NULL);
-    assert_error(w, world_delete(w, "/t", true, NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=ALL, inode=\"/t/tmp\":root:supergroup:drwxrwxrwT");
+    assert_error(
+        w, world_delete(w, "/t", true, NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=ALL, inode=\"/t/tmp\":root:supergroup:drwxrwxrwT");
     world_free(w);
 }
 
@@ -97,8 +111,9 @@ static void test_subtree(void **state UNUSED)
     assert_int_equal(world_chmod(w, "/d", 0777), 0);
     assert_int_equal(world_chmod(w, "/d/full", 0700), 0);
     world_be(w, "bob", NULL);
-    assert_error(w, world_delete(w, "/d", true, NULL), ERR_ACCESS,
-                 "Permission denied: user=bob, access=ALL, inode=\"/d/full\":root:supergroup:drwx------");
+    assert_error(
+        w, world_delete(w, "/d", true, NULL), ERR_ACCESS,
+        "Permission denied: user=bob, access=ALL, inode=\"/d/full\":root:supergroup:drwx------");
     world_free(w);
 }
 
@@ -111,7 +126,8 @@ static void test_switched_off(void **state UNUSED)
     world_be(w, "bob", NULL);
     assert_int_equal(world_mkdirs(w, "/q/x", 0755), 0);
     assert_int_equal(world_delete(w, "/q/x", true, NULL), 0);
-    assert_error(w, world_mkdirs(w, "/q/f/x", 0755), ERR_NOT_DIRECTORY, "/q/f (is not a directory)");
+    assert_error(w, world_mkdirs(w, "/q/f/x", 0755), ERR_NOT_DIRECTORY,
+                 "/q/f (is not a directory)");
     /* Owners are asked for all the same. */
     assert_int_equal(world_chmod(w, "/q/f", 0600), ERR_ACCESS);
     world_free(w);
@@ -149,7 +165,8 @@ static bool sticky_allows(const struct world *w, const struct inode *inode)
 {
     const struct inode *parent = inode_parent(w->core.tree.inodes, inode);
 
-    return !parent || !(parent->mode & INODE_MODE_STICKY) || is_mine(w, parent) || is_mine(w, inode);
+    return !parent || !(parent->mode & INODE_MODE_STICKY) || is_mine(w, parent) ||
+           is_mine(w, inode);
 }
 
 static bool may_all_below(const struct world *w, struct inode *dir, unsigned action)
@@ -166,7 +183,8 @@ static bool may_all_below(const struct world *w, struct inode *dir, unsigned act
     return yes;
 }
 
-/* The rule in its plainest form, for a path of directories d0/d1/… of which the last may be missing. */
+/* The rule in its plainest form, for a path of directories d0/d1/… of which the last may be
+ * missing. */
 static bool model(struct world *w, const struct resolved *path, const struct perm_request *request)
 {
     struct inode_table *inodes = w->core.tree.inodes;
@@ -175,11 +193,13 @@ static bool model(struct world *w, const struct resolved *path, const struct per
 
     for (struct inode *at = ancestor; at; at = inode_parent(inodes, at))
         if (!may(w, at, ACTION_EXECUTE)) return false;
-    if (request->parent & ACTION_WRITE && path->inode && !sticky_allows(w, path->inode)) return false;
+    if (request->parent & ACTION_WRITE && path->inode && !sticky_allows(w, path->inode))
+        return false;
     if (request->ancestor && ancestor && !may(w, ancestor, request->ancestor)) return false;
     if (request->parent && parent && !may(w, parent, request->parent)) return false;
     if (request->target && path->inode && !may(w, path->inode, request->target)) return false;
-    if (request->subtree && path->inode && !may_all_below(w, path->inode, request->subtree)) return false;
+    if (request->subtree && path->inode && !may_all_below(w, path->inode, request->subtree))
+        return false;
     return !request->owner || (path->inode && is_mine(w, path->inode));
 }
 
@@ -217,12 +237,15 @@ static void test_against_model(void **state UNUSED)
             .subtree = roll(4) ? ACTION_NONE : (enum fs_action)roll(8),
             .ignore_empty = true,
         };
-        snprintf(path, sizeof path, roll(2) ? "/r/%u/%u/%u" : "/r/%u/%u", roll(2), roll(2), roll(2));
+        snprintf(path, sizeof path, roll(2) ? "/r/%u/%u/%u" : "/r/%u/%u", roll(2), roll(2),
+                 roll(2));
         struct resolved resolved;
         assert_int_equal(resolve_path(&w->core.tree, path, &w->arena, &resolved, &w->err), 0);
         int rc = resolve_and_check(w, path, RESOLVE_WRITE, &request);
         bool expected = model(w, &resolved, &request);
-        if ((rc == 0) != expected) fail_msg("%s of %s: %s, but the model says %s", path, w->op.user, rc ? w->err.text : "allowed", expected ? "yes" : "no");
+        if ((rc == 0) != expected)
+            fail_msg("%s of %s: %s, but the model says %s", path, w->op.user,
+                     rc ? w->err.text : "allowed", expected ? "yes" : "no");
         expected ? allowed++ : refused++;
         arena_clear(&w->arena);
     }
@@ -233,10 +256,8 @@ static void test_against_model(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts),
-        cmocka_unit_test(test_sticky),
-        cmocka_unit_test(test_subtree),
-        cmocka_unit_test(test_switched_off),
+        cmocka_unit_test(test_texts),         cmocka_unit_test(test_sticky),
+        cmocka_unit_test(test_subtree),       cmocka_unit_test(test_switched_off),
         cmocka_unit_test(test_against_model),
     };
 

@@ -1,4 +1,5 @@
-/* Quotas: the texts of refusals, what is charged when, and that what is kept is what a count gives. */
+/* Quotas: the texts of refusals, what is charged when, and that what is kept is what a count gives.
+ */
 #include "namenode/quota.h"
 
 #include <setjmp.h>
@@ -15,7 +16,8 @@ static void assert_usage(struct world *w, const char *path, int64_t names, int64
 {
     struct inode *dir = world_inode(w, path);
     const struct quota_usage *usage = inode_usage(w->core.tree.inodes, dir);
-    struct quota_usage counted = quota_count(&w->core, dir, storage_policy_effective(w->core.tree.inodes, dir));
+    struct quota_usage counted =
+        quota_count(&w->core, dir, storage_policy_effective(w->core.tree.inodes, dir));
 
     assert_non_null(usage);
     assert_int_equal(usage->names, names);
@@ -33,10 +35,12 @@ static void test_names(void **state UNUSED)
     assert_int_equal(world_mkdirs(w, "/q/a/b/c", 0755), 0);
     assert_usage(w, "/q", 4, 0);
     assert_error(w, world_mkdirs(w, "/q/d", 0755), ERR_NS_QUOTA,
-                 "The NameSpace quota (directories and files) of directory /q is exceeded: quota=4 file count=5");
+                 "The NameSpace quota (directories and files) of directory /q is exceeded: quota=4 "
+                 "file count=5");
     assert_int_equal(world_mkdirs(w, "/out/x/y", 0755), 0);
     assert_error(w, world_rename(w, "/out/x", "/q", NULL), ERR_NS_QUOTA,
-                 "The NameSpace quota (directories and files) of directory /q is exceeded: quota=4 file count=6");
+                 "The NameSpace quota (directories and files) of directory /q is exceeded: quota=4 "
+                 "file count=6");
     assert_int_equal(world_rename(w, "/q/a/b", "/q", NULL), 0); /* within: nothing new */
     assert_usage(w, "/q", 4, 0);
     assert_int_equal(world_rename(w, "/q/b", "/out", NULL), 0);
@@ -63,14 +67,16 @@ static void test_space(void **state UNUSED)
     assert_usage(w, "/q", 3, 3 * (MIB + 10));
     assert_int_equal(quota_check_space(&w->core, file, 100, &w->err), 0);
     assert_error(w, quota_check_space(&w->core, file, MIB, &w->err), ERR_DS_QUOTA,
-                 "The DiskSpace quota of /q is exceeded: quota = 4194304 B = 4 MB but diskspace consumed = 6291486 B = 6.00 MB");
+                 "The DiskSpace quota of /q is exceeded: quota = 4194304 B = 4 MB but diskspace "
+                 "consumed = 6291486 B = 6.00 MB");
     assert_int_equal(world_set_replication(w, "/q/f", 4, &result), ERR_DS_QUOTA);
     assert_int_equal(file->replication, 3);
     assert_int_equal(world_set_replication(w, "/q/f", 1, &result), 0);
     assert_usage(w, "/q", 3, MIB + 10);
     assert_int_equal(world_set_quota(w, "/q/in", DONT_SET, 100), 0);
     assert_int_equal(world_rename2(w, "/q/f", "/q/in/f", false), ERR_DS_QUOTA);
-    assert_non_null(strstr(w->err.text, "The DiskSpace quota of /q/in is exceeded: quota = 100 B = 100 B but"));
+    assert_non_null(
+        strstr(w->err.text, "The DiskSpace quota of /q/in is exceeded: quota = 100 B = 100 B but"));
     assert_int_equal(world_set_quota(w, "/q/in", DONT_SET, 2 * MIB), 0);
     assert_int_equal(world_rename2(w, "/q/f", "/q/in/f", false), 0);
     assert_usage(w, "/q/in", 2, MIB + 10);
@@ -93,14 +99,16 @@ static void test_concat_quota(void **state UNUSED)
     assert_int_equal(world_set_replication(w, "/q/s", 1, NULL), 0);
     assert_int_equal(world_set_quota(w, "/q", 10, 100), 0);
     assert_usage(w, "/q", 3, 60);
-    assert_int_equal(world_concat(w, "/q/t", (const char *const[]){"/q/s", NULL}), ERR_DS_QUOTA); /* 30 x 3 */
+    assert_int_equal(world_concat(w, "/q/t", (const char *const[]){"/q/s", NULL}),
+                     ERR_DS_QUOTA); /* 30 x 3 */
     assert_int_equal(world_set_quota(w, "/q", 10, 200), 0);
     assert_int_equal(world_concat(w, "/q/t", (const char *const[]){"/q/s", NULL}), 0);
     assert_usage(w, "/q", 2, 120);
     world_free(w);
 }
 
-static int set_type_quota(struct world *w, const char *path, Pb__StorageType type, int64_t names, int64_t space)
+static int set_type_quota(struct world *w, const char *path, Pb__StorageType type, int64_t names,
+                          int64_t space)
 {
     Pb__SetQuotaRequest request = PB__SET_QUOTA_REQUEST__INIT;
     Pb__SetQuotaResponse response = PB__SET_QUOTA_RESPONSE__INIT;
@@ -121,14 +129,16 @@ static void test_media(void **state UNUSED)
     struct inode *file = world_file(w, "/q/f", 1, 100);
     quota_set_policy(&w->core, world_inode(w, "/q"), STORAGE_POLICY_ONE_SSD);
     assert_error(w, set_type_quota(w, "/q", PB__STORAGE_TYPE__SSD, 5, 1), ERR_UNSUPPORTED_ACTION,
-                 "Failed to set quota by storage type because eitherdfs.quota.by.storage.type.enabled is set to true or "
+                 "Failed to set quota by storage type because "
+                 "eitherdfs.quota.by.storage.type.enabled is set to true or "
                  "nsQuota value is illegal 5");
     assert_int_equal(set_type_quota(w, "/q", PB__STORAGE_TYPE__SSD, DONT_SET, 150), 0);
     const struct quota_usage *usage = inode_usage(w->core.tree.inodes, world_inode(w, "/q"));
     assert_int_equal(usage->type_space[STORAGE_SSD], 100);
     assert_int_equal(usage->type_space[STORAGE_DISK], 200);
     assert_error(w, quota_check_space(&w->core, file, 51, &w->err), ERR_TYPE_QUOTA,
-                 "Quota by storage type : SSD on path : /q is exceeded. quota = 150 B but space consumed = 151 B");
+                 "Quota by storage type : SSD on path : /q is exceeded. quota = 150 B but space "
+                 "consumed = 151 B");
     quota_set_policy(&w->core, world_inode(w, "/q"), STORAGE_POLICY_HOT);
     assert_int_equal(usage->type_space[STORAGE_SSD], 0);
     assert_int_equal(usage->type_space[STORAGE_DISK], 300);
@@ -150,8 +160,10 @@ static void test_setting(void **state UNUSED)
     assert_int_equal(world_mkdirs(w, "/q", 0755), 0);
     world_file(w, "/f", 1, 9);
     assert_error(w, world_set_quota(w, "/x", 1, 1), ERR_NOT_FOUND, "Directory does not exist: /x");
-    assert_error(w, world_set_quota(w, "/f", 1, 1), ERR_PATH_NOT_DIRECTORY, "`/f': Is not a directory");
-    assert_error(w, world_set_quota(w, "/q", -2, 1), ERR_ARGUMENT, "Illegal value for nsQuota or ssQuota : -2 and 1");
+    assert_error(w, world_set_quota(w, "/f", 1, 1), ERR_PATH_NOT_DIRECTORY,
+                 "`/f': Is not a directory");
+    assert_error(w, world_set_quota(w, "/q", -2, 1), ERR_ARGUMENT,
+                 "Illegal value for nsQuota or ssQuota : -2 and 1");
     uint64_t edits = w->edits;
     assert_int_equal(world_set_quota(w, "/q", -1, -1), 0); /* there was none: no edit */
     assert_int_equal(w->edits, edits);
@@ -189,8 +201,9 @@ static void test_recount(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_names), cmocka_unit_test(test_space),   cmocka_unit_test(test_concat_quota),
-        cmocka_unit_test(test_media), cmocka_unit_test(test_setting), cmocka_unit_test(test_recount),
+        cmocka_unit_test(test_names),        cmocka_unit_test(test_space),
+        cmocka_unit_test(test_concat_quota), cmocka_unit_test(test_media),
+        cmocka_unit_test(test_setting),      cmocka_unit_test(test_recount),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
-/* Random calls by random users; the edits they left, decoded and applied to an empty namespace, give the same namespace. */
+/* Random calls by random users; the edits they left, decoded and applied to an empty namespace,
+ * give the same namespace. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -19,7 +20,8 @@ static uint32_t roll(uint32_t limit)
 
 static const char *random_path(struct world *w)
 {
-    static const char *const names[] = {"a", "b", "c", "d", "name-longer-than-an-inode-holds-itself", "\xc3\xa4"};
+    static const char *const names[] = {
+        "a", "b", "c", "d", "name-longer-than-an-inode-holds-itself", "\xc3\xa4"};
     struct buf path = {0};
     uint32_t depth = 1 + roll(4);
 
@@ -86,7 +88,8 @@ static int random_times(struct world *w)
 
 static int random_quota(struct world *w)
 {
-    static const int64_t names[] = {-1, INT64_MAX, 3, 10, 50}, space[] = {-1, INT64_MAX, 1000, 50 << 20};
+    static const int64_t names[] = {-1, INT64_MAX, 3, 10, 50},
+                         space[] = {-1, INT64_MAX, 1000, 50 << 20};
     Pb__SetQuotaRequest request = PB__SET_QUOTA_REQUEST__INIT;
     Pb__SetQuotaResponse response = PB__SET_QUOTA_RESPONSE__INIT;
 
@@ -112,7 +115,9 @@ static void random_call(struct world *w)
     case 6: (void)world_rename(w, random_path(w), random_path(w), NULL); break;
     case 7: (void)world_rename2(w, random_path(w), random_path(w), roll(2)); break;
     case 8: (void)world_chmod(w, random_path(w), roll(02000)); break;
-    case 9: (void)world_chown(w, random_path(w), roll(2) ? "ann" : NULL, roll(2) ? "staff" : NULL); break;
+    case 9:
+        (void)world_chown(w, random_path(w), roll(2) ? "ann" : NULL, roll(2) ? "staff" : NULL);
+        break;
     case 10: roll(2) ? random_concat(w) : (void)random_policy(w); break;
     case 11: random_times(w); break;
     case 12: random_quota(w); break;
@@ -129,7 +134,8 @@ static uint64_t run(uint64_t seed, int calls)
 
     random_state = seed;
     for (int i = 0; i < calls; i++) random_call(live);
-    while (tree_reclaim(&live->core, 100));
+    while (tree_reclaim(&live->core, 100))
+        ;
     world_replay(replayed, live);
     char *expected = world_dump(live), *got = world_dump(replayed);
     assert_string_equal(got, expected);
@@ -154,7 +160,10 @@ static void test_many_seeds(void **state UNUSED)
     assert_true(edits > 40 * 600 / 10);
 }
 
-static void test_one_long_run(void **state UNUSED) { assert_true(run(4242, 20000) > 2000); }
+static void test_one_long_run(void **state UNUSED)
+{
+    assert_true(run(4242, 20000) > 2000);
+}
 
 /* Records that do not fit are refused by name and change nothing. */
 static void test_misfits(void **state UNUSED)
@@ -180,8 +189,14 @@ static void test_misfits(void **state UNUSED)
         {.op = EDIT_RENAME_OLD, .path = "/f", .destination = NULL},
         {.op = EDIT_RENAME_OLD, .path = "/", .destination = "/x"},
         {.op = EDIT_RENAME, .path = "/d", .destination = "/d/e/x"},
-        {.op = EDIT_RENAME, .path = "/d/e", .destination = "/d", .rename_options = EDIT_RENAME_OVERWRITE},
-        {.op = EDIT_RENAME, .path = "/f", .destination = "/d", .rename_options = EDIT_RENAME_OVERWRITE},
+        {.op = EDIT_RENAME,
+         .path = "/d/e",
+         .destination = "/d",
+         .rename_options = EDIT_RENAME_OVERWRITE},
+        {.op = EDIT_RENAME,
+         .path = "/f",
+         .destination = "/d",
+         .rename_options = EDIT_RENAME_OVERWRITE},
         {.op = EDIT_SET_PERMISSIONS, .path = "/none"},
         {.op = EDIT_SET_OWNER, .path = "/none"},
         {.op = EDIT_TIMES, .path = "/none"},
@@ -196,7 +211,8 @@ static void test_misfits(void **state UNUSED)
 
     w->core.replaying = true;
     for (size_t i = 0; i < ARRAY_LEN(bad); i++) {
-        if (edit_apply(&w->core, &bad[i], &w->err) != ERR_CORRUPT) fail_msg("record %zu was taken", i);
+        if (edit_apply(&w->core, &bad[i], &w->err) != ERR_CORRUPT)
+            fail_msg("record %zu was taken", i);
         assert_non_null(strstr(w->err.text, "does not fit the namespace"));
     }
     char *after = world_dump(w);

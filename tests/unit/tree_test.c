@@ -20,7 +20,8 @@ static uint64_t random_below(uint64_t limit)
     return random_state % limit;
 }
 
-static struct inode *make(struct tree *tree, struct inode *dir, enum inode_type type, const char *name)
+static struct inode *make(struct tree *tree, struct inode *dir, enum inode_type type,
+                          const char *name)
 {
     struct inode *inode = inode_new(tree->inodes, type, ++tree->inode_id_last);
 
@@ -61,10 +62,12 @@ struct model {
     size_t dirs;
 };
 
-static const struct model_node *model_find(const struct model *model, uint64_t parent_id, const char *name)
+static const struct model_node *model_find(const struct model *model, uint64_t parent_id,
+                                           const char *name)
 {
     for (size_t i = 0; i < MODEL_MAX; i++)
-        if (model->nodes[i].id && model->nodes[i].parent_id == parent_id && str_eq(model->nodes[i].name, name))
+        if (model->nodes[i].id && model->nodes[i].parent_id == parent_id &&
+            str_eq(model->nodes[i].name, name))
             return &model->nodes[i];
     return NULL;
 }
@@ -89,7 +92,8 @@ static struct inode *random_dir(struct model *model)
 
 static void random_name(char *name, size_t size)
 {
-    static const char *const styles[] = {"%" PRIu64, "a-name-that-does-not-fit-inside-%" PRIu64, "\xff%" PRIu64, "x"};
+    static const char *const styles[] = {"%" PRIu64, "a-name-that-does-not-fit-inside-%" PRIu64,
+                                         "\xff%" PRIu64, "x"};
 
     snprintf(name, size, styles[random_below(ARRAY_LEN(styles))], random_below(100000));
 }
@@ -137,7 +141,8 @@ static int compare_nodes(const void *a, const void *b)
 {
     const struct model_node *const *left = a, *const *right = b;
 
-    const int8_t *a_name = (const int8_t *)(*left)->name, *b_name = (const int8_t *)(*right)->name; /* signed, as Apache's */
+    const int8_t *a_name = (const int8_t *)(*left)->name,
+                 *b_name = (const int8_t *)(*right)->name; /* signed, as Apache's */
 
     while (*a_name && *a_name == *b_name) a_name++, b_name++;
     if (!*a_name || !*b_name) return (*a_name != 0) - (*b_name != 0);
@@ -153,11 +158,13 @@ static void check_listing(const struct model *model, const struct inode *dir)
     const char *start = "";
 
     for (size_t i = 0; i < MODEL_MAX; i++)
-        if (model->nodes[i].id && model->nodes[i].parent_id == dir->id) sorted[count++] = &model->nodes[i];
+        if (model->nodes[i].id && model->nodes[i].parent_id == dir->id)
+            sorted[count++] = &model->nodes[i];
     qsort(sorted, count, sizeof *sorted, compare_nodes);
     assert_int_equal(dir_child_count(dir), count);
     for (uint64_t remaining = 1; remaining;) {
-        size_t got = dir_list(&model->tree, dir, start, strlen(start), page, 1 + random_below(ARRAY_LEN(page)), &remaining);
+        size_t got = dir_list(&model->tree, dir, start, strlen(start), page,
+                              1 + random_below(ARRAY_LEN(page)), &remaining);
 
         for (size_t i = 0; i < got; i++, at++) {
             assert_int_equal(page[i]->id, sorted[at]->id);
@@ -204,7 +211,8 @@ static void test_random_tree(void **state)
         check_walk(model);
         check_listing(model, model->tree.root);
         for (size_t i = 0; i < MODEL_MAX; i++)
-            if (model->nodes[i].id && model->nodes[i].dir) check_listing(model, inode_find(model->tree.inodes, model->nodes[i].id));
+            if (model->nodes[i].id && model->nodes[i].dir)
+                check_listing(model, inode_find(model->tree.inodes, model->nodes[i].id));
     }
     tree_release(&model->tree);
     mem_free(model);
@@ -262,12 +270,16 @@ static void test_bytes_per_inode(void **state)
             snprintf(name, sizeof name, "d%d", i);
             dir = make(&tree, tree.root, INODE_DIRECTORY, name);
         }
-        snprintf(name, sizeof name, "part-%05d-c000.snappy", i % PER_DIR); /* 22 bytes: outside the inode */
+        snprintf(name, sizeof name, "part-%05d-c000.snappy",
+                 i % PER_DIR); /* 22 bytes: outside the inode */
         struct inode *file = make(&tree, dir, INODE_FILE, name);
         inode_set_owner(tree.inodes, file, "spark", "hadoop");
     }
     uint64_t bytes = inode_table_memory(tree.inodes) / FILES;
-    print_message("%" PRIu64 " bytes per file in the inode table (name of 22 bytes), without the directory's 4\n", bytes);
+    print_message(
+        "%" PRIu64
+        " bytes per file in the inode table (name of 22 bytes), without the directory's 4\n",
+        bytes);
     assert_true(bytes <= 64 + 24 + 12);
     tree_release(&tree);
 }
@@ -298,7 +310,8 @@ static void test_names_and_owners(void **state)
     inode_set_owner(tree.inodes, tree.root, "a", "bc"); /* other pair, same letters */
     assert_string_equal(inode_user(tree.inodes, inode), "ab");
     assert_string_equal(inode_group(tree.inodes, tree.root), "bc");
-    assert_int_equal(inode_reference(inode_at(tree.inodes, inode_reference(inode))), inode_reference(inode));
+    assert_int_equal(inode_reference(inode_at(tree.inodes, inode_reference(inode))),
+                     inode_reference(inode));
     inode_free(tree.inodes, inode);
     tree_release(&tree);
 }
@@ -316,7 +329,8 @@ static void test_block_sizes(void **state)
         files[i] = inode_new(tree.inodes, INODE_FILE, 20000 + i);
         assert_int_equal(inode_set_block_size(tree.inodes, files[i], (i + 1) * MIB, &err), 0);
     }
-    for (uint64_t i = 0; i < FILES; i++) assert_int_equal(inode_block_size(tree.inodes, files[i]), (i + 1) * MIB);
+    for (uint64_t i = 0; i < FILES; i++)
+        assert_int_equal(inode_block_size(tree.inodes, files[i]), (i + 1) * MIB);
     assert_int_equal(inode_set_block_size(tree.inodes, files[599], 7 * MIB, &err), 0);
     assert_int_equal(inode_block_size(tree.inodes, files[599]), 7 * MIB);
     assert_int_equal(inode_set_block_size(tree.inodes, tree.root, MIB, &err), ERR_ARGUMENT);
@@ -407,14 +421,18 @@ static void test_resolve(void **state)
     }
     assert_string_equal(tree_path_of(&tree, f, &arena), "/a/b/f");
     assert_string_equal(tree_path_of(&tree, tree.root, &arena), "/");
-    assert_true(tree_is_ancestor(&tree, a, f) && tree_is_ancestor(&tree, a, a) && !tree_is_ancestor(&tree, f, a));
+    assert_true(tree_is_ancestor(&tree, a, f) && tree_is_ancestor(&tree, a, a) &&
+                !tree_is_ancestor(&tree, f, a));
 
     assert_int_equal(resolve_path(&tree, "a/b", &arena, &path, &err), ERR_ASSERTION);
     assert_string_equal(err.text, "Absolute path required, but got 'a/b'");
     assert_int_equal(resolve_path(&tree, "", &arena, &path, &err), ERR_ASSERTION);
-    assert_int_equal(resolve_path(&tree, "/.reserved/.inodes/99/x", &arena, &path, &err), ERR_NOT_FOUND);
-    assert_string_equal(err.text, "File for given inode path does not exist: /.reserved/.inodes/99/x");
-    static const char *const bad_ids[] = {"x", "12x", "-", "+", "99999999999999999999999", "0x10", "16387 "};
+    assert_int_equal(resolve_path(&tree, "/.reserved/.inodes/99/x", &arena, &path, &err),
+                     ERR_NOT_FOUND);
+    assert_string_equal(err.text,
+                        "File for given inode path does not exist: /.reserved/.inodes/99/x");
+    static const char *const bad_ids[] = {"x",    "12x",   "-", "+", "99999999999999999999999",
+                                          "0x10", "16387 "};
     for (size_t i = 0; i < ARRAY_LEN(bad_ids); i++) {
         snprintf(text, sizeof text, "/.reserved/.inodes/%s", bad_ids[i]);
         assert_int_equal(resolve_path(&tree, text, &arena, &path, &err), ERR_NOT_FOUND);
@@ -432,8 +450,19 @@ static void test_resolve(void **state)
 
 static void test_valid_names(void **state)
 {
-    static const char *const good[] = {"/", "/a", "/a/", "/a//", "//", "/a.b/..c/...", "/.reserved/.inodes/5/.."};
-    static const char *const bad[] = {"", "a", "//a", "/a//b", "/./a", "/a/.", "/..", "/a/../b", "/a:b", "/a/b:", "/.reserved/.inodes/.."};
+    static const char *const good[] = {
+        "/", "/a", "/a/", "/a//", "//", "/a.b/..c/...", "/.reserved/.inodes/5/.."};
+    static const char *const bad[] = {"",
+                                      "a",
+                                      "//a",
+                                      "/a//b",
+                                      "/./a",
+                                      "/a/.",
+                                      "/..",
+                                      "/a/../b",
+                                      "/a:b",
+                                      "/a/b:",
+                                      "/.reserved/.inodes/.."};
 
     (void)state;
     for (size_t i = 0; i < ARRAY_LEN(good); i++)
@@ -478,7 +507,8 @@ static void test_leases(void **state)
     assert_string_equal(lease_holder(table, 20), "c");
     assert_string_equal(lease_machine(table, 20), "m2");
     assert_int_equal(lease_count(table), 2); /* b had no other file */
-    lease_add(table, 20, lease_holder(table, 30), lease_machine(table, 20), 100002); /* texts of its own */
+    lease_add(table, 20, lease_holder(table, 30), lease_machine(table, 20),
+              100002); /* texts of its own */
     assert_string_equal(lease_holder(table, 20), "a");
     assert_string_equal(lease_machine(table, 20), "m2");
     lease_remove(table, 30);
@@ -498,7 +528,8 @@ static void test_many_leases(void **state)
 
     (void)state;
     for (uint64_t i = 0; i < FILES; i++) lease_add(table, 1 + i * 7919 % FILES, "c", "m", 1);
-    for (size_t got; (got = lease_files(table, NULL, after, ids, ARRAY_LEN(ids))); after = ids[got - 1])
+    for (size_t got; (got = lease_files(table, NULL, after, ids, ARRAY_LEN(ids)));
+         after = ids[got - 1])
         for (size_t i = 0; i < got; i++) assert_int_equal(ids[i], ++seen);
     assert_int_equal(seen, FILES);
     lease_table_free(table);
@@ -507,10 +538,11 @@ static void test_many_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_tree),   cmocka_unit_test(test_large_directory), cmocka_unit_test(test_bytes_per_inode),
-        cmocka_unit_test(test_names_and_owners), cmocka_unit_test(test_block_sizes),  cmocka_unit_test(test_block_list),
-        cmocka_unit_test(test_resolve),       cmocka_unit_test(test_valid_names),     cmocka_unit_test(test_leases),
-        cmocka_unit_test(test_many_leases),
+        cmocka_unit_test(test_random_tree),     cmocka_unit_test(test_large_directory),
+        cmocka_unit_test(test_bytes_per_inode), cmocka_unit_test(test_names_and_owners),
+        cmocka_unit_test(test_block_sizes),     cmocka_unit_test(test_block_list),
+        cmocka_unit_test(test_resolve),         cmocka_unit_test(test_valid_names),
+        cmocka_unit_test(test_leases),          cmocka_unit_test(test_many_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
