@@ -55,7 +55,7 @@ static void run_invalidate(void *arg)
         const Pb__Block *block = command->blocks[i];
         struct err err = ERR_INIT;
         if (dataset_invalidate(job->pool, (int64_t)block->blockid, block->genstamp, &err))
-            log_warn("invalidate: %s", err.text);
+            log_debug("invalidate: %s", err.text);
     }
     job_free(job);
 }
