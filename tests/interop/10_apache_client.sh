@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/peer.sh"
 check "Apache Hadoop is at hand" peer_ready
+((failures == 0)) || finish
 cluster_start --datanodes 3 -D dfs.namenode.fs-limits.min-block-size=0 || finish
 
 head -c 3000001 /dev/urandom > "$WORK/three"

@@ -3,6 +3,7 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/peer.sh"
 check "Apache Hadoop is at hand" peer_ready
+((failures == 0)) || finish
 check "an Apache cluster starts" apache_cluster_start "$WORK/apache" 3
 export HADOOP_CONF_DIR=$WORK/apache/nn
 

@@ -6,6 +6,7 @@ import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import org.apache.hadoop.conf.Configuration;
+import org.apache.hadoop.fs.FileSystem;
 import org.apache.hadoop.fs.FsShell;
 import org.apache.hadoop.util.ToolRunner;
 
@@ -28,6 +29,7 @@ public class ShellBatch {
                     status = ToolRunner.run(shell, line.split("\t", -1));
                 } finally {
                     shell.close();
+                    FileSystem.closeAll(); // so that the next command's -D counts
                 }
                 System.setOut(out);
                 System.setErr(err);
