@@ -5,6 +5,7 @@
 #include "namenode/open_file.h"
 #include "namenode/placement.h"
 #include "namenode/quota.h"
+#include "namenode/storage_policy.h"
 
 enum { TARGETS_MAX = 512, NODES_MAX = 4096 };
 
@@ -108,7 +109,7 @@ static int choose_targets(struct core *core, struct op *op, const Pb__AddBlockRe
         .writer_host = lease_machine(core->leases, file->id),
         .wanted = file->replication,
         .block_size = inode_block_size(core->tree.inodes, file),
-        .storage_policy = file->storage_policy,
+        .storage_policy = storage_policy_effective(core->tree.inodes, file),
         .excluded = excluded,
         .excluded_count = excluded_count,
         .favored = favored,
@@ -251,7 +252,7 @@ int op_get_additional_datanode(struct core *core, struct op *op, const Pb__GetAd
         .writer_host = op->client_ip,
         .wanted = MIN(request->numadditionalnodes, (uint32_t)TARGETS_MAX),
         .block_size = inode_block_size(core->tree.inodes, file),
-        .storage_policy = file->storage_policy,
+        .storage_policy = storage_policy_effective(core->tree.inodes, file),
         .existing = existing,
         .existing_count = existing_count,
         .excluded = excluded,
@@ -350,10 +351,13 @@ static void recovered(struct core *core, struct op *op, struct inode *file, stru
     size_t count = named_storages(core, request->newtaragets, request->n_newtaragets, request->newtargetstorages, request->n_newtargetstorages,
                                   storages);
 
+    struct quota_mark mark = quota_mark(core, file);
+
     blocks_update(core, block, &id);
     blocks_set_recovered(core, block, storages, count);
+    if (request->closefile && !block_is_complete(block) && !blocks_commit(core, block, &id)) blocks_force_complete(core, block);
+    quota_settle(core, file, &mark);
     if (request->closefile) {
-        if (!block_is_complete(block) && !blocks_commit(core, block, &id)) blocks_force_complete(core, block);
         open_file_close(core, file, op->arena);
         return;
     }

@@ -105,7 +105,7 @@ static int check_new_name(struct core *core, struct op *op, const struct inode *
     int rc = check_root_name(core, dir, name, length, err);
 
     if (!rc) rc = check_name_length(core, op, dir, name, length, err);
-    if (!rc) rc = check_item_count(core, op, dir, err);
+    if (!rc && names > 0) rc = check_item_count(core, op, dir, err);
     if (!rc) rc = check_snapshot_name(name, length, err);
     return rc ? rc : quota_check(core, dir, NULL, &more, err);
 }

@@ -13,7 +13,7 @@ enum create_flag { CREATE_CREATE = 1, CREATE_OVERWRITE = 2, CREATE_APPEND = 4, C
 /* Resolves and checks WRITE access to an existing path, as DirOp.WRITE does. */
 static int resolve_for_write(struct core *core, struct op *op, const char *src, struct resolved *path, struct err *err)
 {
-    int rc = resolve_path(&core->tree, src, op->arena, path, err);
+    int rc = perm_resolve(core, op, src, RESOLVE_WRITE, path, err);
 
     op->audit_src = src;
     if (rc) return rc;
@@ -43,10 +43,10 @@ static int check_create_arguments(struct core *core, const Pb__CreateRequest *re
     if (!str_empty(request->ecpolicyname))
         return err_set(err, ERR_HADOOP_ARGUMENT, "Policy '%s' does not match any enabled erasure coding policies: []. An erasure coding policy can be enabled by enableErasureCodingPolicy API.", request->ecpolicyname);
     if (request->replication < conf->replication_min)
-        return err_set(err, ERR_IO, "Requested replication factor of %u is less than the required minimum of %u for %s clientName: %s",
+        return err_set(err, ERR_IO, "Requested replication factor of %u is less than the required minimum of %u for %s, clientName=%s",
                        request->replication, conf->replication_min, request->src, request->clientname);
     if (request->replication > conf->replication_max)
-        return err_set(err, ERR_IO, "Requested replication factor of %u exceeds maximum of %u for %s clientName: %s", request->replication,
+        return err_set(err, ERR_IO, "Requested replication factor of %u exceeds maximum of %u for %s, clientName=%s", request->replication,
                        conf->replication_max, request->src, request->clientname);
     if (request->blocksize < conf->min_block_size)
         return err_set(err, ERR_IO, "Specified block size %" PRIu64 " is less than configured minimum value dfs.namenode.fs-limits.min-block-size=%" PRIu64,
@@ -105,11 +105,13 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
     int rc;
 
     op->audit_src = request->src;
+    rc = dir_check_path_length("create", request->src, err);
+    if (rc) return rc;
     rc = check_create_arguments(core, request, err);
     if (rc) return rc;
     rc = op_check_not_safemode(core, arena_printf(op->arena, "Cannot create file%s", request->src), err);
     if (rc) return rc;
-    rc = resolve_path(&core->tree, request->src, op->arena, &path, err);
+    rc = perm_resolve(core, op, request->src, RESOLVE_CREATE, &path, err);
     if (rc) return rc;
     rc = check_create_path(core, op, request, &path, err);
     if (rc) return rc;
@@ -117,9 +119,9 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
     if (rc) return rc;
     if (path.inode && !(request->createflag & CREATE_OVERWRITE)) return refuse_existing(core, op, request, &path, err);
     uint16_t mode = (uint16_t)(request->masked->perm & INODE_MODE_MASK);
-    rc = dir_make_ancestors(core, op, &path, mode, err);
+    rc = dir_make_ancestors(core, op, &path, path.deepest->mode, err); /* they take after the directory they are made in */
     if (rc) return rc;
-    rc = dir_check_new_entry(core, op, &path, 1, err);
+    rc = dir_check_new_entry(core, op, &path, path.inode ? 0 : 1, err);
     if (rc) return rc;
 
     struct edit edit = {
@@ -190,7 +192,7 @@ int op_append(struct core *core, struct op *op, const Pb__AppendRequest *request
     op->audit_src = request->src;
     rc = op_check_not_safemode(core, arena_printf(op->arena, "Cannot append to file%s", request->src), err);
     if (rc) return rc;
-    rc = resolve_path(&core->tree, request->src, op->arena, &path, err);
+    rc = perm_resolve(core, op, request->src, RESOLVE_WRITE, &path, err);
     if (rc) return rc;
     struct inode *file = path.inode;
     if (file && inode_is_dir(file))
@@ -320,9 +322,7 @@ int op_recover_lease(struct core *core, struct op *op, const Pb__RecoverLeaseReq
 
     op->audit_skip = true;
     if (rc) return rc;
-    rc = resolve_path(&core->tree, request->src, op->arena, &path, err);
-    if (rc) return rc;
-    rc = perm_check_traverse(core, op, &path, err);
+    rc = perm_resolve(core, op, request->src, RESOLVE_WRITE, &path, err);
     if (rc) return rc;
     rc = file_of(&path, &file, err);
     if (rc) return rc;
@@ -438,7 +438,7 @@ int op_get_block_locations(struct core *core, struct op *op, const Pb__GetBlockL
     op->audit_src = request->src;
     if ((int64_t)request->offset < 0) return err_set(err, ERR_HADOOP_ARGUMENT, "Negative offset is not supported. File: %s", request->src);
     if ((int64_t)request->length < 0) return err_set(err, ERR_HADOOP_ARGUMENT, "Negative length is not supported. File: %s", request->src);
-    rc = resolve_path(&core->tree, request->src, op->arena, &path, err);
+    rc = perm_resolve(core, op, request->src, RESOLVE_READ, &path, err);
     if (rc) return rc;
     rc = perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ}, err);
     if (rc) return rc;

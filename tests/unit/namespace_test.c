@@ -110,6 +110,52 @@ static void test_safe_mode(void **state UNUSED)
     world_free(w);
 }
 
+/* ---- create ---- */
+
+static int create(struct world *w, const char *path, uint32_t flags, uint32_t replication)
+{
+    Pb__FsPermission masked = PB__FS_PERMISSION__INIT;
+    Pb__CreateRequest request = PB__CREATE_REQUEST__INIT;
+    Pb__CreateResponse response = PB__CREATE_RESPONSE__INIT;
+
+    masked.perm = 0644;
+    request.src = (char *)path;
+    request.masked = &masked;
+    request.clientname = (char *)"client";
+    request.createflag = flags;
+    request.createparent = true;
+    request.replication = replication;
+    request.blocksize = MIB;
+    return CALL(w, create);
+}
+
+static void test_create(void **state UNUSED)
+{
+    struct world *w = world_new(NULL);
+
+    assert_error(w, create(w, "/a:b", 1, 3), ERR_INVALID_PATH,
+                 "Invalid path name Invalid file name: /a:b");
+    assert_error(w, create(w, "/a", 1, 600), ERR_IO,
+                 "Requested replication factor of 600 exceeds maximum of 512 for /a, "
+                 "clientName=client");
+    /* Missing ancestors take after the directory that is there, not after the file. */
+    assert_int_equal(world_mkdirs(w, "/p", 0751), 0);
+    assert_int_equal(create(w, "/p/q/r/f", 1, 3), 0);
+    assert_int_equal(world_inode(w, "/p/q")->mode, 0751);
+    assert_int_equal(world_inode(w, "/p/q/r")->mode, 0751);
+    assert_int_equal(world_inode(w, "/p/q/r/f")->mode, 0644);
+    /* Overwriting needs no new name. */
+    assert_int_equal(world_set_quota(w, "/p", 4, INT64_MAX), 0);
+    assert_int_equal(create(w, "/p/g", 1, 3), ERR_NS_QUOTA);
+    uint64_t id = world_inode(w, "/p/q/r/f")->id;
+    assert_int_equal(create(w, "/p/q/r/f", 3, 3), 0);
+    assert_int_not_equal(world_inode(w, "/p/q/r/f")->id, id);
+    world_be(w, "bob", NULL);
+    assert_error(w, create(w, "/.reserved/raw/x", 1, 3), ERR_ACCESS,
+                 "Access denied for user bob. Superuser privilege is required for operation test");
+    world_free(w);
+}
+
 /* ---- delete ---- */
 
 static void test_delete(void **state UNUSED)
@@ -725,16 +771,27 @@ static void test_bad_settings(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_mkdirs),          cmocka_unit_test(test_full_directory),
-        cmocka_unit_test(test_safe_mode),       cmocka_unit_test(test_delete),
-        cmocka_unit_test(test_sliced_delete),   cmocka_unit_test(test_rename),
-        cmocka_unit_test(test_rename2),         cmocka_unit_test(test_rename_keeps_the_writer),
-        cmocka_unit_test(test_concat),          cmocka_unit_test(test_symlinks),
-        cmocka_unit_test(test_mode_and_owner),  cmocka_unit_test(test_times),
-        cmocka_unit_test(test_replication),     cmocka_unit_test(test_storage_policies),
-        cmocka_unit_test(test_listing),         cmocka_unit_test(test_batched_listing),
-        cmocka_unit_test(test_status),          cmocka_unit_test(test_content_summary),
-        cmocka_unit_test(test_server_defaults), cmocka_unit_test(test_bad_settings),
+        cmocka_unit_test(test_mkdirs),
+        cmocka_unit_test(test_full_directory),
+        cmocka_unit_test(test_safe_mode),
+        cmocka_unit_test(test_create),
+        cmocka_unit_test(test_delete),
+        cmocka_unit_test(test_sliced_delete),
+        cmocka_unit_test(test_rename),
+        cmocka_unit_test(test_rename2),
+        cmocka_unit_test(test_rename_keeps_the_writer),
+        cmocka_unit_test(test_concat),
+        cmocka_unit_test(test_symlinks),
+        cmocka_unit_test(test_mode_and_owner),
+        cmocka_unit_test(test_times),
+        cmocka_unit_test(test_replication),
+        cmocka_unit_test(test_storage_policies),
+        cmocka_unit_test(test_listing),
+        cmocka_unit_test(test_batched_listing),
+        cmocka_unit_test(test_status),
+        cmocka_unit_test(test_content_summary),
+        cmocka_unit_test(test_server_defaults),
+        cmocka_unit_test(test_bad_settings),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
