@@ -87,7 +87,8 @@ int located_blocks_fill(struct core *core, struct op *op, const struct inode *fi
 {
     uint64_t end = offset + length < offset ? UINT64_MAX : offset + length, at = 0, last_offset = 0;
     struct block *last = inode_last_block(file);
-    bool started = false; /* an empty unfinished last block is listed only behind one that overlaps, as in createLocatedBlockList */
+    /* As in createLocatedBlockList: an empty unfinished last block is listed only behind one that overlaps, or when it is the only one. */
+    bool started = file->block_count && !inode_block(file, 0)->length;
 
     out->underconstruction = file->under_construction;
     out->filelength = inode_length(file, false);
@@ -97,7 +98,7 @@ int located_blocks_fill(struct core *core, struct op *op, const struct inode *fi
         struct block *block = inode_block(file, i);
         uint64_t block_end = at + block->length;
         if (block_end > offset) started = true;
-        if (started && at < end) out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
+        if (started && (at < end || !out->n_blocks)) out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
         if (block == last) last_offset = at;
         at = block_end;
     }
