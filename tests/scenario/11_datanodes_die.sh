@@ -1,0 +1,30 @@
+#!/usr/bin/env bash
+# Datanodes are killed under a writer and a reader (tests/live/client_fault.c): no acknowledged byte is lost, whichever
+# place in the pipeline the victim had. After each test the cluster starts again with all of its datanodes.
+. "$(dirname "$0")/../lib/scenario.sh"
+
+ports_and_pids() {
+    local i port
+    for i in 1 2 3 4; do
+        port=$(sed -n 's|.*<name>dfs.datanode.address</name><value>[^<]*:\([0-9]*\)</value>.*|\1|p' "$CLUSTER/datanode$i/conf/hdfs-site.xml")
+        echo "$port=$(daemon_pid "datanode$i")"
+    done
+}
+
+die_during() { # TEST VICTIM TEXT
+    cluster_start --datanodes 4 || finish
+    local nodes
+    mapfile -t nodes < <(ports_and_pids)
+    check "$3" env VICTIM="$2" timeout 100 "$BUILD/tests/live/client_fault" "$URI" "$1" "${nodes[@]}"
+    cluster_stop > /dev/null 2>&1
+}
+
+for place in 0 1 2; do
+    die_during stream $place "replica $place dies in the middle of a stream"
+    die_during flushed $place "replica $place dies between flushes; a fourth datanode takes its place"
+    die_during close $place "replica $place dies before close"
+done
+die_during idle 1 "a datanode dies while nobody writes"
+die_during setup 0 "new blocks avoid a datanode that the namenode still counts on"
+die_during read 0 "a datanode dies under a reader"
+finish
