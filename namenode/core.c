@@ -196,6 +196,10 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     out->block_size = (uint64_t)block_size;
     out->min_block_size = (uint64_t)MAX(min, 0);
     out->permissions_enabled = conf_bool(conf, CONF_dfs_permissions_enabled);
+    out->allow_owner_set_quota = conf_bool(conf, CONF_dfs_permissions_allow_owner_set_quota);
+    out->protected_directories = conf_str(conf, CONF_fs_protected_directories);
+    out->protect_subdirectories = conf_bool(conf, CONF_dfs_protected_subdirectories_enable);
+    out->max_objects = (uint64_t)MAX(conf_int(conf, CONF_dfs_namenode_max_objects), 0);
     out->supergroup = conf_str(conf, CONF_dfs_permissions_superusergroup);
     out->superuser = process_user();
     out->consider_load = conf_bool(conf, CONF_dfs_namenode_redundancy_considerLoad);

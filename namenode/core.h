@@ -26,6 +26,10 @@ struct core_conf {
     uint32_t max_component_length, max_directory_items, max_blocks_per_file;
     uint32_t ls_limit, batched_ls_limit, content_summary_limit;
     bool permissions_enabled;
+    bool allow_owner_set_quota;
+    const char *protected_directories; /* comma-separated, as set */
+    bool protect_subdirectories;
+    uint64_t max_objects; /* inodes and blocks; 0: no limit */
     const char *supergroup;
     const char *superuser; /* who started the namenode */
     int64_t accesstime_precision_ms;

@@ -245,16 +245,34 @@ static bool plan_quota(struct core *core, const struct inode *dir,
            edit->ds_quota != old_space;
 }
 
+/* dfs.permissions.allow.owner.set.quota: the owner of the directory above may, too. */
+static int check_quota_owner(struct core *core, struct op *op, const struct resolved *path,
+                             struct err *err)
+{
+    struct resolved parent = *path;
+
+    if (!core->conf.permissions_enabled || op->superuser) return 0;
+    parent.inode = path->parent;
+    parent.depth = path->depth ? path->depth - 1 : 0;
+    if (parent.inode && !perm_check(core, op, &parent, &(struct perm_request){.owner = true}, err))
+        return 0;
+    return err_set(err, ERR_ACCESS,
+                   "Access denied for user %s. Superuser or owner of parent folder privilege is "
+                   "required",
+                   op->user);
+}
+
 int op_set_quota(struct core *core, struct op *op, const Pb__SetQuotaRequest *request,
                  Pb__SetQuotaResponse *response, struct err *err)
 {
     const char *command =
         quota_command((int64_t)request->namespacequota, (int64_t)request->storagespacequota);
     struct resolved path;
-    int rc = op_check_superuser(core, op, command, err);
+    int rc = core->conf.allow_owner_set_quota ? 0 : op_check_superuser(core, op, command, err);
 
     (void)response;
     if (!rc) rc = begin_change(core, op, "set quota on", request->path, &path, err);
+    if (!rc) rc = check_quota_owner(core, op, &path, err);
     if (!rc) rc = check_quota_values(request, err);
     if (rc) return rc;
     if (!path.inode) return err_set(err, ERR_NOT_FOUND, "Directory does not exist: %s", path.text);

@@ -4,6 +4,7 @@
 
 #include "namenode/handlers.h"
 #include "namenode/perm.h"
+#include "namenode/protected_dirs.h"
 #include "namenode/quota.h"
 #include "namenode/storage_policy.h"
 
@@ -75,6 +76,17 @@ static int check_item_count(struct core *core, struct op *op, const struct inode
                    count);
 }
 
+/* FSNamesystem.checkFsObjectLimit */
+static int check_object_limit(const struct core *core, struct err *err)
+{
+    uint64_t limit = core->conf.max_objects;
+
+    if (!limit || inode_count(core->tree.inodes) + block_map_count(core->blocks) < limit) return 0;
+    return err_set(err, ERR_IO,
+                   "Exceeded the configured number of objects %" PRIu64 " in the filesystem.",
+                   limit);
+}
+
 static bool is_name(const char *name, size_t length, const char *text)
 {
     return length == strlen(text) && memcmp(name, text, length) == 0;
@@ -102,8 +114,9 @@ static int check_new_name(struct core *core, struct op *op, const struct inode *
                           const char *name, size_t length, int64_t names, struct err *err)
 {
     struct quota_usage more = {.names = names};
-    int rc = check_root_name(core, dir, name, length, err);
+    int rc = names > 0 ? check_object_limit(core, err) : 0;
 
+    if (!rc) rc = check_root_name(core, dir, name, length, err);
     if (!rc) rc = check_name_length(core, op, dir, name, length, err);
     if (!rc && names > 0) rc = check_item_count(core, op, dir, err);
     if (!rc) rc = check_snapshot_name(name, length, err);
@@ -221,6 +234,8 @@ int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request
     if (rc) return rc;
     if (path.inode && dir_child_count(path.inode) && !request->recursive)
         return err_set(err, ERR_NOT_EMPTY, "`%s is non empty': Directory is not empty", path.text);
+    rc = protected_dirs_check(core, op, &path, err);
+    if (rc) return rc;
     response->result = path.inode && path.inode != core->tree.root;
     if (!response->result) return 0;
     struct edit edit = {
@@ -339,13 +354,14 @@ static int check_rename_access(struct core *core, struct op *op, const struct re
                                const struct resolved *dst, bool to_trash, struct err *err)
 {
     struct perm_request wanted = {.parent = ACTION_WRITE, .sticky = true};
+    int rc = protected_dirs_check(core, op, src, err);
 
-    if (!core->conf.permissions_enabled) return 0;
+    if (rc || !core->conf.permissions_enabled) return rc;
     if (to_trash) { /* what the trash will delete later must be deletable now */
         wanted.subtree = ACTION_ALL;
         wanted.ignore_empty = true;
     }
-    int rc = perm_check(core, op, src, &wanted, err);
+    rc = perm_check(core, op, src, &wanted, err);
     return rc ? rc
               : perm_check(core, op, dst, &(struct perm_request){.ancestor = ACTION_WRITE}, err);
 }

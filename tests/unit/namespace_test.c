@@ -219,6 +219,41 @@ static void test_sliced_delete(void **state UNUSED)
     world_free(w);
 }
 
+static void test_protected_directories(void **state UNUSED)
+{
+    struct world *w =
+        world_new((const char *const[]){"fs.protected.directories", " /keep/ , relative,,/top/deep",
+                                        "dfs.protected.subdirectories.enable", "true", NULL});
+
+    assert_int_equal(world_mkdirs(w, "/keep", 0755), 0);
+    assert_int_equal(world_delete(w, "/keep", true, NULL), 0); /* empty */
+    assert_int_equal(world_mkdirs(w, "/keep/a/b", 0755), 0);
+    assert_int_equal(world_mkdirs(w, "/keeper/a", 0755), 0);
+    assert_int_equal(world_mkdirs(w, "/top/deep/x", 0755), 0);
+    assert_error(w, world_delete(w, "/keep", true, NULL), ERR_ACCESS,
+                 "Cannot delete/rename non-empty protected directory /keep");
+    assert_error(w, world_rename2(w, "/keep", "/y", false), ERR_ACCESS,
+                 "Cannot delete/rename non-empty protected directory /keep");
+    assert_error(w, world_rename(w, "/top", "/y", NULL), ERR_ACCESS,
+                 "Cannot delete/rename non-empty protected subdirectory /top/deep");
+    assert_error(w, world_delete(w, "/keep/a", true, NULL), ERR_ACCESS,
+                 "Cannot delete/rename subdirectory under protected subdirectory /keep");
+    assert_int_equal(world_delete(w, "/keep/a/b", true, NULL), 0); /* empty */
+    assert_int_equal(world_delete(w, "/keeper", true, NULL), 0);
+    world_free(w);
+}
+
+static void test_object_limit(void **state UNUSED)
+{
+    struct world *w = world_new((const char *const[]){"dfs.namenode.max.objects", "3", NULL});
+
+    assert_int_equal(world_mkdirs(w, "/a", 0755), 0);
+    assert_int_equal(world_mkdirs(w, "/b", 0755), 0);
+    assert_error(w, world_mkdirs(w, "/c", 0755), ERR_IO,
+                 "Exceeded the configured number of objects 3 in the filesystem.");
+    world_free(w);
+}
+
 /* ---- rename ---- */
 
 struct rename_case {
@@ -777,6 +812,8 @@ int main(void)
         cmocka_unit_test(test_create),
         cmocka_unit_test(test_delete),
         cmocka_unit_test(test_sliced_delete),
+        cmocka_unit_test(test_protected_directories),
+        cmocka_unit_test(test_object_limit),
         cmocka_unit_test(test_rename),
         cmocka_unit_test(test_rename2),
         cmocka_unit_test(test_rename_keeps_the_writer),

@@ -180,6 +180,24 @@ static void test_setting(void **state UNUSED)
     world_free(w);
 }
 
+static void test_owners_may_set(void **state UNUSED)
+{
+    struct world *w =
+        world_new((const char *const[]){"dfs.permissions.allow.owner.set.quota", "true", NULL});
+
+    assert_int_equal(world_mkdirs(w, "/home/team", 0755), 0);
+    assert_int_equal(world_chown(w, "/home", "ann", NULL), 0);
+    world_be(w, "bob", NULL);
+    assert_error(w, world_set_quota(w, "/home/team", 5, DONT_SET), ERR_ACCESS,
+                 "Access denied for user bob. Superuser or owner of parent folder privilege is "
+                 "required");
+    world_be(w, "ann", NULL);
+    assert_int_equal(world_set_quota(w, "/home/team", 5, DONT_SET), 0);
+    assert_int_equal(world_set_quota(w, "/home", 5, DONT_SET), ERR_ACCESS);
+    assert_int_equal(world_set_quota(w, "/", 5, DONT_SET), ERR_ACCESS);
+    world_free(w);
+}
+
 static void test_recount(void **state UNUSED)
 {
     struct world *w = world_new(NULL);
@@ -203,7 +221,8 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),        cmocka_unit_test(test_space),
         cmocka_unit_test(test_concat_quota), cmocka_unit_test(test_media),
-        cmocka_unit_test(test_setting),      cmocka_unit_test(test_recount),
+        cmocka_unit_test(test_setting),      cmocka_unit_test(test_owners_may_set),
+        cmocka_unit_test(test_recount),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
