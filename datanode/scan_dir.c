@@ -145,6 +145,8 @@ static void add_replica(struct volume_scan *scan, const struct replica *replica)
         }
         if (!replica_map_get(pool->map, replica->id, &other)) continue;
         assert(!replica_is_open(&other)); /* nobody else works on the pool yet */
+        /* The very same files, met again after they were moved to their place: no duplicate. */
+        if (other.volume == replica->volume && other.state == replica->state) return;
         if (!better(replica, &other)) {
             drop_files(pool, replica);
             return;
