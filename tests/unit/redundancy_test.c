@@ -1,0 +1,471 @@
+/* Dead nodes, copies, excess, corrupt replicas, decommissioning: what the namenode does by itself. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <cmocka.h>
+
+#include "namenode/block_manager.h"
+#include "namenode/dn_admin.h"
+#include "namenode/hosts.h"
+#include "namenode/monitor.h"
+#include "namenode/placement.h"
+#include "namenode/redundancy.h"
+#include "namenode/report.h"
+#include "namenode/topology.h"
+#include "tests/lib/block_fixture.h"
+
+enum { NODES = 6, RECEIVED = 2, DELETED = 3 };
+
+static struct fixture f;
+static struct datanode *nodes[NODES];
+static struct storage *disks[NODES];
+
+static int setup(void **state)
+{
+    (void)state;
+    fixture_init(&f);
+    for (int i = 0; i < NODES; i++) {
+        char ip[32], rack[32];
+        snprintf(ip, sizeof ip, "10.0.%d.%d", i % 3, i + 1);
+        snprintf(rack, sizeof rack, "/r%d", i % 3);
+        nodes[i] = fixture_node(&f, ip, rack, 1);
+        disks[i] = fixture_storage(nodes[i], 0);
+    }
+    return 0;
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    fixture_check(&f);
+    fixture_release(&f);
+    return 0;
+}
+
+static struct block *stored(uint16_t replication, const int *on, size_t count)
+{
+    struct block *block = fixture_block(&f, replication);
+
+    for (size_t i = 0; i < count; i++) fixture_received(&f, disks[on[i]], block);
+    return block;
+}
+#define STORED(replication, ...) stored(replication, (const int[]){__VA_ARGS__}, ARRAY_LEN(((const int[]){__VA_ARGS__})))
+
+/* The datanode does what its heartbeats tell it: copies arrive, deletions happen. Answers how many orders there were. */
+static int obey(struct datanode *node)
+{
+    Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, node);
+    int orders = 0;
+
+    assert_non_null(answer);
+    for (size_t i = 0; i < answer->n_cmds; i++) {
+        Pb__BlockCommand *command = answer->cmds[i]->blkcmd;
+        if (!command) continue;
+        for (size_t k = 0; k < command->n_blocks; k++, orders++) {
+            Pb__Block *b = command->blocks[k];
+            if (command->action == PB__BLOCK_COMMAND__ACTION__TRANSFER) {
+                for (size_t t = 0; t < command->targetstorageuuids[k]->n_storageuuids; t++) {
+                    struct datanode *target = dn_find(&f.core.datanodes, command->targets[k]->datanodes[t]->id->datanodeuuid);
+                    struct storage *storage = dn_find_storage(target, command->targetstorageuuids[k]->storageuuids[t]);
+                    fixture_told(&f, storage, b->blockid, b->genstamp, b->numbytes, RECEIVED, NULL);
+                }
+            } else {
+                struct storage *storage;
+                LIST_FOREACH(storage, &node->storages, of_datanode)
+                    fixture_told(&f, storage, b->blockid, b->genstamp, b->numbytes, DELETED, NULL);
+            }
+        }
+    }
+    return orders;
+}
+
+static int obey_all(void)
+{
+    int orders = 0;
+
+    for (int i = 0; i < NODES; i++)
+        if (nodes[i]->alive) orders += obey(nodes[i]);
+    return orders;
+}
+
+static void settle(void)
+{
+    for (int i = 0; i < 40; i++) {
+        fixture_pass(&f, 3 * SECOND_MS, true);
+        obey_all();
+    }
+}
+
+static uint32_t live_of(struct block *block)
+{
+    struct replica_numbers n;
+
+    replicas_count(&f.core, block, &n);
+    return n.of[KIND_LIVE];
+}
+
+static void test_priorities(void **state)
+{
+    (void)state;
+    struct block *missing = fixture_block(&f, 3);
+    struct block *one = STORED(3, 0), *two = STORED(3, 0, 1), *full = STORED(3, 0, 1, 3), *few = STORED(10, 0, 1), *same_rack = STORED(2, 0, 3);
+
+    fixture_received(&f, disks[0], one); /* twice changes nothing */
+    redundancy_update(&f.core, missing);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_CORRUPT), 1);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_HIGHEST), 1);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_VERY_LOW), 1);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_LOW), 1);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_BADLY_DISTRIBUTED), 1);
+    assert_true(one->queued && two->queued && few->queued && same_rack->queued && !full->queued);
+    assert_int_equal(f.core.manager->missing_replication_one, 0);
+}
+
+static void test_dead_node(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 3), *single = STORED(1, 0);
+
+    nodes[0]->heartbeat_ms = f.core.now_ms - monitor_dead_after_ms(&f.core) + 5000;
+    fixture_pass(&f, 4 * SECOND_MS, false);
+    assert_true(nodes[0]->alive);
+    for (int i = 1; i < NODES; i++) nodes[i]->heartbeat_ms = f.core.now_ms;
+    fixture_pass(&f, 4 * SECOND_MS, false);
+    assert_false(nodes[0]->alive);
+    assert_int_equal(dn_live_count(&f.core), NODES - 1);
+    assert_int_equal(block->replica_count, 2);
+    assert_int_equal(single->replica_count, 0);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_CORRUPT), 1);
+    assert_int_equal(f.core.manager->missing_replication_one, 1);
+    /* A copy is ordered from a holder to a node that has none. */
+    fixture_pass(&f, 3 * SECOND_MS, true);
+    assert_int_equal(redundancy_pending(&f.core, block), 1);
+    assert_false(block->queued);
+    obey_all();
+    assert_int_equal(live_of(block), 3);
+    assert_int_equal(redundancy_pending(&f.core, block), 0);
+    assert_true(placement_is_spread(&f.core, (struct storage *[]){dn_storage(&f.core.datanodes, block->storages[0]),
+                                                                   dn_storage(&f.core.datanodes, block->storages[1]),
+                                                                   dn_storage(&f.core.datanodes, block->storages[2])}, 3, 3));
+    /* It comes back: told to register, its report brings the missing block back, and the surplus replica goes. */
+    Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[0]);
+    assert_int_equal(answer->n_cmds, 1);
+    assert_int_equal(answer->cmds[0]->cmdtype, PB__DATANODE_COMMAND__TYPE__RegisterCommand);
+    struct err err = ERR_INIT;
+    assert_int_equal(fixture_register(&f, nodes[0]->ip, nodes[0]->uuid, &err), 0);
+    fixture_heartbeat(&f, nodes[0]);
+    struct block *list[] = {block, single};
+    assert_int_equal(fixture_full_report(&f, disks[0], list, 2, &err), 0);
+    assert_int_equal(live_of(single), 1);
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_CORRUPT), 0);
+    settle();
+    assert_int_equal(block->replica_count, 3);
+}
+
+static void test_a_pause_of_the_namenode_kills_nobody(void **state)
+{
+    (void)state;
+    fixture_pass(&f, 2 * SECOND_MS, true);
+    f.core.now_ms += 3 * HOUR_MS;
+    fixture_pass(&f, 10 * SECOND_MS, false);
+    assert_int_equal(dn_live_count(&f.core), NODES);
+}
+
+static void test_copies_that_do_not_arrive(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1);
+
+    fixture_pass(&f, 3 * SECOND_MS, true);
+    assert_int_equal(redundancy_pending(&f.core, block), 1);
+    for (int i = 0; i < NODES; i++) fixture_heartbeat(&f, nodes[i]); /* ordered, and never done */
+    fixture_pass(&f, f.core.conf.pending_timeout_ms + 6 * SECOND_MS, true);
+    assert_int_equal(f.core.manager->pending_timeouts, 1);
+    assert_int_equal(redundancy_pending(&f.core, block), 1); /* ordered again */
+    settle();
+    assert_int_equal(live_of(block), 3);
+}
+
+static void test_urgent_first_and_limits(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 20; i++) STORED(3, 0, 1);
+    struct block *urgent = STORED(3, 0);
+
+    assert_int_equal(monitor_schedule_copies(&f.core, 1), 1);
+    assert_int_equal(redundancy_pending(&f.core, urgent), 2);
+    monitor_schedule_copies(&f.core, 1000);
+    for (int i = 0; i < NODES; i++) assert_in_range(nodes[i]->work.transfer_count, 0, f.core.conf.replication_max_streams_hard);
+    nodes[0]->xmits = 0;
+    Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[0]);
+    assert_in_range(answer->cmds[0]->blkcmd->n_blocks, 1, f.core.conf.replication_max_streams);
+}
+
+static void test_excess(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 2, 3, 4);
+
+    assert_int_equal(live_of(block), 3);
+    assert_int_equal(f.core.manager->excess_count, 2);
+    settle();
+    assert_int_equal(block->replica_count, 3);
+    assert_int_equal(f.core.manager->excess_count, 0);
+}
+
+static void test_excess_waits_for_stale_storages(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct block *block = STORED(2, 0, 1);
+
+    /* Restarted, not reported yet: whether it still has its replica is not known. */
+    assert_int_equal(fixture_register(&f, nodes[0]->ip, nodes[0]->uuid, &err), 0);
+    fixture_received(&f, disks[2], block);
+    fixture_pass(&f, 10 * SECOND_MS, true);
+    assert_int_equal(f.core.manager->excess_count, 0);
+    assert_int_equal(fixture_full_report(&f, disks[0], NULL, 0, &err), 0); /* it has not */
+    fixture_pass(&f, 10 * SECOND_MS, true);
+    assert_int_equal(f.core.manager->excess_count, 0);
+    assert_int_equal(live_of(block), 2);
+}
+
+static void test_excess_order_lost_by_a_restart(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct block *block = STORED(1, 0, 1);
+    struct storage *excess = roaring_bitmap_contains(disks[0]->excess, block_reference(block)) ? disks[0] : disks[1];
+
+    assert_int_equal(fixture_heartbeat(&f, excess->datanode)->n_cmds, 1); /* told, and then the datanode dies and forgets */
+    assert_int_equal(excess->deletion_count, 0);
+    assert_int_equal(fixture_register(&f, excess->datanode->ip, excess->datanode->uuid, &err), 0);
+    assert_int_equal(fixture_full_report(&f, excess, &block, 1, &err), 0);
+    assert_int_equal(excess->deletion_count, 1); /* told again */
+    assert_int_equal(live_of(block), 1);
+    settle();
+    assert_int_equal(block->replica_count, 1);
+    assert_null(excess->doomed);
+}
+
+static void test_set_replication(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 3);
+    struct inode *file = inode_at(f.core.tree.inodes, block->inode);
+
+    blocks_set_replication(&f.core, file, 2);
+    assert_int_equal(f.core.manager->excess_count, 1);
+    blocks_set_replication(&f.core, file, 3); /* before the order was sent: it is taken back */
+    assert_int_equal(f.core.manager->excess_count, 0);
+    assert_int_equal(live_of(block), 3);
+    blocks_set_replication(&f.core, file, 1);
+    settle();
+    assert_int_equal(block->replica_count, 1);
+    blocks_set_replication(&f.core, file, 5);
+    settle();
+    assert_int_equal(live_of(block), 5);
+}
+
+static void test_bad_replica_is_replaced(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 3);
+    struct block_id id = block_name(block);
+
+    replica_mark_corrupt(&f.core, block, disks[0], &id, CORRUPT_REPORTED);
+    assert_int_equal(disks[0]->deletion_count, 0); /* not before there are three good ones */
+    assert_int_equal(live_of(block), 2);
+    settle();
+    assert_int_equal(live_of(block), 3);
+    assert_int_equal(block->corrupt_count, 0);
+    assert_false(block_has_storage(f.core.blocks, block, disks[0]->number));
+    fixture_check(&f);
+}
+
+/* While its deletion is under way, a report of the bad replica does not make it good again. */
+static void test_doomed_replica_stays_doomed(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct block *block = STORED(2, 0, 1, 2);
+    struct storage *doomed = NULL;
+
+    for (int i = 0; i < 3; i++)
+        if (roaring_bitmap_contains(disks[i]->excess, block_reference(block))) doomed = disks[i];
+    assert_non_null(doomed);
+    fixture_heartbeat(&f, doomed->datanode);
+    fixture_received(&f, doomed, block);
+    assert_int_equal(fixture_full_report(&f, doomed, &block, 1, &err), 0);
+    assert_int_equal(live_of(block), 2);
+    assert_int_equal(f.core.manager->excess_count, 1);
+}
+
+static void test_decommission(void **state)
+{
+    (void)state;
+    struct block *blocks[20];
+
+    for (int i = 0; i < 20; i++) blocks[i] = STORED(3, 0, 1, 3);
+    dn_admin_decommission(&f.core, nodes[0]);
+    assert_int_equal(f.core.datanodes.stats.nodes_in_service, NODES - 1);
+    fixture_pass(&f, 3 * SECOND_MS, true);
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONING);
+    assert_int_equal(nodes[0]->leaving_low_redundancy, 20);
+    settle();
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONED);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(live_of(blocks[i]), 3);
+        assert_int_equal(blocks[i]->replica_count, 4); /* its replicas stay where they are */
+    }
+    dn_admin_stop(&f.core, nodes[0]); /* back: one too many */
+    settle();
+    for (int i = 0; i < 20; i++) assert_int_equal(blocks[i]->replica_count, 3);
+    assert_int_equal(f.core.datanodes.stats.nodes_in_service, NODES);
+}
+
+static void test_decommission_by_file(void **state)
+{
+    (void)state;
+    struct hosts *hosts = hosts_new();
+    struct err err = ERR_INIT;
+    static const char text[] = "# leave\n 10.0.0.1:9866\t10.0.2.3 # and this\n10.0.1.2:1\n";
+
+    assert_int_equal(hosts_add_text(hosts, true, text, sizeof text - 1, &err), 0);
+    hosts_apply(&f.core, hosts);
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONING);
+    assert_int_equal(nodes[2]->admin_state, DN_DECOMMISSIONING);
+    assert_int_equal(nodes[1]->admin_state, DN_NORMAL); /* another port */
+    hosts_apply(&f.core, hosts_new());
+    assert_int_equal(nodes[0]->admin_state, DN_NORMAL);
+    hosts = hosts_new();
+    assert_int_equal(hosts_add_text(hosts, false, "10.0.0.1 10.0.2.3", 17, &err), 0);
+    hosts_apply(&f.core, hosts);
+    assert_null(fixture_heartbeat(&f, nodes[1]));
+    assert_int_equal(fixture_register(&f, nodes[1]->ip, nodes[1]->uuid, &err), ERR_DISALLOWED_DATANODE);
+    assert_int_equal(hosts_add_text(hosts, false, "a:b", 3, &err), ERR_CONFIG);
+    assert_int_equal(hosts_add_text(hosts, false, "a:99999", 7, &err), ERR_CONFIG);
+    assert_int_equal(hosts_add_text(hosts, false, ":80", 3, &err), ERR_CONFIG);
+}
+
+static void test_maintenance(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 3), *single = STORED(1, 0);
+
+    dn_admin_maintenance(&f.core, nodes[0], f.core.now_wall_ms + HOUR_MS);
+    settle();
+    assert_int_equal(nodes[0]->admin_state, DN_IN_MAINTENANCE);
+    assert_int_equal(block->replica_count, 3);  /* two are elsewhere: enough */
+    assert_int_equal(single->replica_count, 2); /* one had to be made */
+    nodes[0]->heartbeat_ms = f.core.now_ms - 2 * monitor_dead_after_ms(&f.core);
+    for (int i = 1; i < NODES; i++) nodes[i]->heartbeat_ms = f.core.now_ms;
+    fixture_pass(&f, 4 * SECOND_MS, false);
+    assert_false(nodes[0]->alive);
+    assert_int_equal(block->replica_count, 3); /* still counted on */
+    for (int i = 0; i < 2; i++) fixture_pass(&f, HOUR_MS / 2 + 60 * SECOND_MS, true);
+    assert_int_equal(nodes[0]->admin_state, DN_NORMAL); /* it did not come back in time */
+    settle();
+    assert_false(block_has_storage(f.core.blocks, block, disks[0]->number));
+    assert_int_equal(live_of(block), 3);
+}
+
+static void test_failed_disk(void **state)
+{
+    (void)state;
+    struct block *block = STORED(3, 0, 1, 3);
+
+    disks[0]->failed = true;
+    storage_purge(&f.core, disks[0]);
+    fixture_pass(&f, 2 * SECOND_MS, true);
+    assert_int_equal(block->replica_count, 2);
+    assert_true(block->queued || block->pending);
+}
+
+static void test_another_node_at_the_address(void **state)
+{
+    (void)state;
+    struct err err = ERR_INIT;
+    struct block *block = STORED(3, 0, 1, 3);
+
+    assert_int_equal(fixture_register(&f, nodes[0]->ip, "uuid-new", &err), 0);
+    assert_non_null(dn_find(&f.core.datanodes, "uuid-new"));
+    assert_string_equal(dn_find_address(&f.core.datanodes, "10.0.0.1", 9866)->uuid, "uuid-new");
+    fixture_pass(&f, 2 * SECOND_MS, true);
+    assert_null(dn_find(&f.core.datanodes, "uuid-10.0.0.1"));
+    assert_int_equal(block->replica_count, 2);
+    assert_int_equal(dn_count(&f.core.datanodes), NODES);
+    nodes[0] = dn_find(&f.core.datanodes, "uuid-new");
+    /* The same node at another address keeps what it has. */
+    assert_int_equal(fixture_register(&f, "10.0.9.9", nodes[1]->uuid, &err), 0);
+    assert_int_equal(block->replica_count, 2);
+    assert_null(dn_find_address(&f.core.datanodes, "10.0.1.2", 9866));
+    assert_ptr_equal(dn_find_address(&f.core.datanodes, "10.0.9.9", 9866), nodes[1]);
+    assert_ptr_equal(dn_find_host(&f.core.datanodes, "10.0.9.9"), nodes[1]);
+}
+
+static void test_block_recovery(void **state)
+{
+    (void)state;
+    struct storage *pipeline[] = {disks[0], disks[1], disks[2]};
+    struct block *block = fixture_open_block(&f, 3, pipeline, 3);
+    int orders = 0, leader = -1;
+
+    blocks_start_recovery(&f.core, block, 1234, f.core.now_ms);
+    assert_int_equal(blocks_recovery_id(&f.core, block), 1234);
+    for (int i = 0; i < NODES; i++) {
+        Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[i]);
+        if (!answer->n_cmds || !answer->cmds[0]->recoverycmd) continue;
+        orders++;
+        leader = i;
+        Pb__RecoveringBlock *recovery = answer->cmds[0]->recoverycmd->blocks[0];
+        assert_int_equal(recovery->newgenstamp, 1234);
+        assert_int_equal(recovery->block->n_locs, 3);
+        assert_int_equal(recovery->block->b->generationstamp, block->generation_stamp);
+    }
+    assert_int_equal(orders, 1);
+    assert_false(blocks_recovery_expired(&f.core, block, f.core.now_ms));
+    assert_true(blocks_recovery_expired(&f.core, block, f.core.now_ms + 90 * SECOND_MS));
+    blocks_start_recovery(&f.core, block, 1235, f.core.now_ms); /* another leads now */
+    for (int i = 0; i < NODES; i++) {
+        Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[i]);
+        if (answer->n_cmds && answer->cmds[0]->recoverycmd) assert_int_not_equal(i, leader);
+    }
+    /* The recovery's end: two took part, the third has what is old. */
+    struct block_id recovered = {.id = block->id, .generation_stamp = 1235, .length = 77};
+    f.core.generation_stamp = 2000;
+    blocks_update(&f.core, block, &recovered);
+    blocks_set_recovered(&f.core, block, pipeline, 2);
+    assert_true(blocks_commit(&f.core, block, &recovered));
+    fixture_told(&f, disks[2], block->id, 1001, 100, RECEIVED, NULL);
+    assert_int_equal(disks[2]->deletion_count, 1);
+    assert_int_equal(disks[2]->deletions[0].generation_stamp, 1001);
+    settle();
+    assert_int_equal(live_of(block), 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_priorities),
+        TEST(test_dead_node),
+        TEST(test_a_pause_of_the_namenode_kills_nobody),
+        TEST(test_copies_that_do_not_arrive),
+        TEST(test_urgent_first_and_limits),
+        TEST(test_excess),
+        TEST(test_excess_waits_for_stale_storages),
+        TEST(test_excess_order_lost_by_a_restart),
+        TEST(test_set_replication),
+        TEST(test_bad_replica_is_replaced),
+        TEST(test_doomed_replica_stays_doomed),
+        TEST(test_decommission),
+        TEST(test_decommission_by_file),
+        TEST(test_maintenance),
+        TEST(test_failed_disk),
+        TEST(test_another_node_at_the_address),
+        TEST(test_block_recovery),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
