@@ -186,15 +186,15 @@ bool replica_drop(struct core *core, struct block *block, struct storage *storag
 void replica_removed(struct core *core, struct block *block, struct storage *storage)
 {
     if (!replica_drop(core, block, storage)) return;
-    redundancy_update(core, block);
+    redundancy_check(core, block, NULL, NULL); /* one that was to be deleted as surplus may be needed again */
 }
 
-void replica_delete(struct storage *storage, const struct block_id *id, bool known)
+void replica_delete(struct storage *storage, const struct block_id *id, enum delete_reason reason)
 {
     struct doomed_replica *doomed;
 
     dn_add_deletion(storage, id);
-    if (!known) return;
+    if (reason == DELETE_UNKNOWN) return;
     HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
     if (!doomed) {
         doomed = NEW(struct doomed_replica);
@@ -203,6 +203,7 @@ void replica_delete(struct storage *storage, const struct block_id *id, bool kno
     }
     doomed->generation_stamp = id->generation_stamp;
     doomed->queued = true;
+    doomed->bad = reason == DELETE_BAD;
     doomed->named_in = storage->reports + 1;
 }
 
@@ -240,6 +241,31 @@ void replica_undoom(struct storage *storage, uint64_t id)
     mem_free(doomed);
 }
 
+static void remember_bad(struct storage *storage, const struct block_id *id)
+{
+    struct doomed_replica *doomed;
+
+    HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
+    if (!doomed) {
+        doomed = NEW(struct doomed_replica);
+        doomed->id = id->id;
+        HASH_ADD(hh, storage->doomed, id, sizeof doomed->id, doomed);
+    }
+    doomed->generation_stamp = id->generation_stamp;
+    doomed->bad = doomed->remembered = true;
+    doomed->named_in = storage->reports + 1;
+}
+
+bool replica_recall_bad(struct storage *storage, const struct block_id *id)
+{
+    struct doomed_replica *doomed;
+
+    HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
+    if (!doomed || !doomed->remembered || doomed->generation_stamp != id->generation_stamp) return false;
+    replica_undoom(storage, id->id);
+    return true;
+}
+
 bool replica_is_doomed(const struct storage *storage, const struct block_id *id)
 {
     struct doomed_replica *doomed;
@@ -253,7 +279,7 @@ void replica_mark_excess(struct core *core, struct block *block, struct storage 
     struct block_id id = block_name(block);
 
     set_excess(core, block, storage, true);
-    replica_delete(storage, &id, true);
+    replica_delete(storage, &id, DELETE_SURPLUS);
 }
 
 void replica_clear_excess(struct core *core, struct block *block, struct storage *storage)
@@ -276,7 +302,7 @@ static bool delete_corrupt(struct core *core, struct block *block, const struct 
     log_debug("BLOCK* delete the corrupt replica blk_%" PRId64 "_%" PRIu64 " on %s", (int64_t)id.id, id.generation_stamp,
               dn_name(storage->datanode));
     replica_drop(core, block, storage);
-    replica_delete(storage, &id, true);
+    replica_delete(storage, &id, DELETE_BAD);
     return true;
 }
 
@@ -465,6 +491,18 @@ void storage_purge(struct core *core, struct storage *storage)
     TAILQ_INSERT_TAIL(&core->manager->purges, storage, to_purge);
 }
 
+static void purge_replica(struct core *core, struct block *block, struct storage *storage)
+{
+    const struct corrupt_replica *corrupt = replica_corrupt(core, block, storage->number);
+    struct block_id id = block_name(block);
+
+    if (corrupt && corrupt->reason == CORRUPT_REPORTED) {
+        id.generation_stamp = corrupt->generation_stamp;
+        remember_bad(storage, &id);
+    }
+    replica_removed(core, block, storage);
+}
+
 bool storage_purge_slice(struct core *core, struct storage *storage, uint32_t budget)
 {
     uint32_t batch[256];
@@ -476,7 +514,7 @@ bool storage_purge_slice(struct core *core, struct storage *storage, uint32_t bu
         roaring_init_iterator(storage->blocks, &it);
         taken = roaring_read_uint32_iterator(&it, batch, wanted);
         if (!taken) break;
-        for (uint32_t i = 0; i < taken; i++) replica_removed(core, block_at(core->blocks, batch[i]), storage);
+        for (uint32_t i = 0; i < taken; i++) purge_replica(core, block_at(core->blocks, batch[i]), storage);
         budget -= taken;
     }
     if (!roaring_bitmap_is_empty(storage->blocks)) return false;

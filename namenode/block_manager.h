@@ -140,14 +140,17 @@ void replica_clear_corrupt(struct core *core, struct block *block, uint32_t stor
 const struct corrupt_replica *replica_corrupt(const struct core *core, const struct block *block, uint32_t storage_number); /* NULL: not */
 /* Deletes the replicas known corrupt: only called with enough good ones. */
 void replicas_delete_corrupt(struct core *core, struct block *block);
-/* The datanode is to delete exactly this replica. `known`: the block exists, so that reports of the replica are no news. */
-void replica_delete(struct storage *storage, const struct block_id *id, bool known);
+/* The datanode is to delete exactly this replica. DELETE_SURPLUS, DELETE_BAD: the block exists, so that reports of the replica are no news. */
+enum delete_reason { DELETE_UNKNOWN, DELETE_SURPLUS, DELETE_BAD };
+void replica_delete(struct storage *storage, const struct block_id *id, enum delete_reason reason);
 void replica_undoom(struct storage *storage, uint64_t id);
 /* A full report still names a replica that is to be deleted: the order goes out again if it has been sent. */
 void replica_doom_again(struct storage *storage, const struct block_id *id);
 /* A full report is through: replicas to be deleted that it did not name are gone. */
 void replica_forget_undone(struct storage *storage);
 bool replica_is_doomed(const struct storage *storage, const struct block_id *id);
+/* A bad replica of a datanode that died is bad still when it comes back. replica_recall_bad() forgets it, and answers whether it was. */
+bool replica_recall_bad(struct storage *storage, const struct block_id *id);
 /* This replica is one too many: it counts no longer and is deleted. */
 void replica_mark_excess(struct core *core, struct block *block, struct storage *storage);
 void replica_clear_excess(struct core *core, struct block *block, struct storage *storage);

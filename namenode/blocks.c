@@ -33,14 +33,14 @@ static void delete_everywhere(struct core *core, struct block *block)
         if (replica_kind(core, block, storage) == KIND_GONE || replica_is_doomed(storage, &id)) continue;
         if (corrupt) held.generation_stamp = corrupt->generation_stamp;
         else if (written && written->reported) held.generation_stamp = written->generation_stamp;
-        replica_delete(storage, &held, false);
+        replica_delete(storage, &held, DELETE_UNKNOWN);
     }
     for (uint32_t i = 0; uc && i < uc->count; i++) {
         const struct uc_replica *replica = &uc->replicas[i];
         struct storage *storage = dn_storage(&core->datanodes, replica->storage);
         struct block_id held = {.id = id.id, .generation_stamp = replica->generation_stamp, .length = replica->length};
         if (!storage || !replica->reported || block_has_storage(core->blocks, block, replica->storage)) continue;
-        if (storage->datanode->alive) replica_delete(storage, &held, false);
+        if (storage->datanode->alive) replica_delete(storage, &held, DELETE_UNKNOWN);
     }
 }
 

@@ -6,6 +6,7 @@
 #include "namenode/hosts.h"
 #include "namenode/located.h"
 #include "namenode/monitor.h"
+#include "namenode/redundancy.h"
 #include "namenode/report.h"
 #include "namenode/safemode.h"
 #include "namenode/topology.h"
@@ -165,9 +166,12 @@ static void locate(struct core *core, struct datanode *node)
     char location[TOPOLOGY_LOCATION_MAX];
 
     if (!topology_location(core->datanodes.topology, node->ip, location)) topology_location(core->datanodes.topology, node->hostname, location);
+    uint32_t racks = topology_rack_count(core->datanodes.topology);
     topology_remove(core->datanodes.topology, node);
     replace_text(&node->location, location);
     topology_add(core->datanodes.topology, node);
+    /* From one rack to two: blocks that were well placed are so no longer (checkIfClusterIsNowMultiRack). */
+    if (racks <= 1 && topology_rack_count(core->datanodes.topology) >= 2 && core->manager->populating) redundancy_scan_start(core);
 }
 
 /* The node as the registration describes it, alive from now; what it holds is to be confirmed by its next report. */
@@ -192,6 +196,7 @@ static void take_registration(struct core *core, struct datanode *node, const Pb
     report_lease_end(core, node);
     LIST_FOREACH(storage, &node->storages, of_datanode)
     {
+        if (storage->purging) node->walk_wanted = true; /* what is left counts again */
         storage_purge_stop(core, storage);
         report_abort(core, storage);
         storage->stale = true;
@@ -543,6 +548,32 @@ static void add_transfers(struct answer *answer, struct datanode *node)
     }
 }
 
+/* The last look before an order that cannot be taken back: a replica that may be good goes only when another good one is known. */
+static bool may_delete(struct core *core, struct storage *storage, const struct block_id *id)
+{
+    struct block *block = block_find(core->blocks, id->id);
+    struct replica_numbers numbers;
+
+    if (!block || BLOCK_ID_IS_STRIPED(block->id) || !block_is_complete(block) || id->generation_stamp != block->generation_stamp) return true;
+    replicas_count(core, block, &numbers);
+    if (replicas_usable(&numbers) > 0) return true;
+    log_warn("BLOCK* blk_%" PRId64 "_%" PRIu64 " on %s is not deleted: no other replica is known to be good", (int64_t)id->id,
+             id->generation_stamp, dn_name(storage->datanode));
+    if (!block_has_storage(core->blocks, block, storage->number)) return false; /* bad: nobody reads it, but it is all there is */
+    replica_clear_excess(core, block, storage);
+    redundancy_update(core, block);
+    return false;
+}
+
+static uint32_t take_deletions(struct core *core, struct storage *storage, struct block_id *out, uint32_t max)
+{
+    uint32_t taken = dn_take_deletions(storage, out, max), kept = 0;
+
+    for (uint32_t i = 0; i < taken; i++)
+        if (may_delete(core, storage, &out[i])) out[kept++] = out[i];
+    return kept;
+}
+
 static void add_deletions(struct answer *answer, struct datanode *node)
 {
     uint32_t limit = answer->core->conf.invalidate_limit;
@@ -551,7 +582,7 @@ static void add_deletions(struct answer *answer, struct datanode *node)
     uint32_t count = 0;
 
     LIST_FOREACH(storage, &node->storages, of_datanode)
-        if (count < limit && storage->deletion_count) count += dn_take_deletions(storage, ids + count, limit - count);
+        if (count < limit && storage->deletion_count) count += take_deletions(answer->core, storage, ids + count, limit - count);
     if (!count) return;
     Pb__BlockCommand *command = add_block_command(answer, PB__BLOCK_COMMAND__ACTION__INVALIDATE, count);
     command->n_blocks = count;

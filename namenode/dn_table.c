@@ -437,6 +437,10 @@ void dn_clear_deletions(struct storage *storage)
     dn_free_deletions(storage);
     HASH_ITER(hh, storage->doomed, doomed, next)
     {
+        if (doomed->bad) {
+            doomed->remembered = true;
+            continue;
+        }
         HASH_DEL(storage->doomed, doomed);
         mem_free(doomed);
     }

@@ -24,6 +24,8 @@ enum dn_admin_state { DN_NORMAL = 0, DN_DECOMMISSIONING = 1, DN_DECOMMISSIONED =
 struct doomed_replica {
     uint64_t id;
     uint64_t generation_stamp;
+    bool bad;             /* known corrupt */
+    bool remembered;      /* bad, and its datanode was dead in between: corrupt again when it is reported again */
     bool queued;          /* the order has not been sent yet */
     uint64_t named_in;    /* number of the last full report that named it, or of the next when it was doomed */
     UT_hash_handle hh;
@@ -195,7 +197,7 @@ uint32_t dn_take_deletions(struct storage *storage, struct block_id *out, uint32
 /* A deletion that no heartbeat has carried yet is taken back; false when there is none. */
 bool dn_withdraw_deletion(struct storage *storage, uint64_t block_id);
 void dn_free_deletions(struct storage *storage);  /* the queue only */
-void dn_clear_deletions(struct storage *storage); /* the queue and what is remembered of those sent */
+void dn_clear_deletions(struct storage *storage); /* the queue, and what is remembered of replicas that were not bad */
 
 /* "127.0.0.1:9866", as Apache names a node in messages. */
 static inline const char *dn_name(const struct datanode *datanode) { return datanode->address; }

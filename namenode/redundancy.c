@@ -166,6 +166,15 @@ static bool on_same_node(const struct core *core, uint32_t number, const struct 
     return other == storage || (other && other->datanode == storage->datanode);
 }
 
+bool redundancy_is_target(const struct core *core, const struct block *block, const struct storage *storage)
+{
+    const struct pending_block *entry = pending_entry(core, block);
+
+    for (uint32_t i = 0; entry && i < entry->count; i++)
+        if (on_same_node(core, entry->targets[i], storage)) return true;
+    return false;
+}
+
 void redundancy_pending_arrived(struct core *core, struct block *block, const struct storage *storage)
 {
     struct pending_block *entry = pending_entry(core, block);

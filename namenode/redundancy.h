@@ -32,6 +32,7 @@ bool redundancy_is_spread(const struct core *core, const struct block *block);
 
 uint32_t redundancy_pending(const struct core *core, const struct block *block);
 void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets, size_t count);
+bool redundancy_is_target(const struct core *core, const struct block *block, const struct storage *storage); /* a copy is on its way there */
 /* One of the expected copies is there. */
 void redundancy_pending_arrived(struct core *core, struct block *block, const struct storage *storage);
 const struct pending_block *redundancy_pending_entry(const struct core *core, const struct block *block);

@@ -78,7 +78,7 @@ static void report_unknown(struct core *core, struct storage *storage, const str
                     "): it is left alone", dn_name(storage->datanode), (int64_t)reported->id, reported->generation_stamp, core->generation_stamp);
         return;
     }
-    replica_delete(storage, reported, false);
+    replica_delete(storage, reported, DELETE_UNKNOWN);
 }
 
 static void take_finalized(struct core *core, struct block *block, struct storage *storage, const struct datanode *hint)
@@ -87,6 +87,7 @@ static void take_finalized(struct core *core, struct block *block, struct storag
 
     if (corrupt && corrupt->reason != CORRUPT_REPORTED) replica_clear_corrupt(core, block, storage->number); /* it was mended */
     bool added = replica_add(core, block, storage);
+    if (added) redundancy_pending_arrived(core, block, storage);
     if (!added && !corrupt && block->state != BLOCK_COMMITTED) return;
     bool completed = block_try_complete(core, block);
     redundancy_check(core, block, storage->datanode, hint);
@@ -107,6 +108,10 @@ void report_replica(struct core *core, struct storage *storage, const struct blo
         replica_add(core, block, storage);
         return;
     }
+    if (replica_recall_bad(storage, reported)) {
+        replica_mark_corrupt(core, block, storage, reported, CORRUPT_REPORTED);
+        return;
+    }
     if (replica_is_doomed(storage, reported)) {
         replica_doom_again(storage, reported);
         return;
@@ -121,14 +126,32 @@ void report_replica(struct core *core, struct storage *storage, const struct blo
     if (state == REPLICA_FINALIZED && reported->generation_stamp == block->generation_stamp) take_finalized(core, block, storage, hint);
 }
 
+/* An order names block and stamp, not the disk: one for an older replica on any disk of the node would take the new one. */
+static void forget_old_orders(struct datanode *node, const struct block_id *id)
+{
+    struct storage *storage;
+
+    LIST_FOREACH(storage, &node->storages, of_datanode)
+    {
+        if (!replica_is_doomed(storage, id)) continue;
+        dn_withdraw_deletion(storage, id->id);
+        replica_undoom(storage, id->id);
+    }
+}
+
 void report_received(struct core *core, struct storage *storage, const struct block_id *reported, const struct datanode *hint)
 {
     struct block *block = find_stored(core, reported->id);
 
     if (storage->scheduled) storage->scheduled--;
     else if (storage->scheduled_before) storage->scheduled_before--;
-    if (block && block->generation_stamp == reported->generation_stamp) redundancy_pending_arrived(core, block, storage);
     note_newer(storage, reported->id);
+    /* A copy that was ordered is a new replica, whatever is remembered of an older one there. */
+    if (block && block->generation_stamp == reported->generation_stamp && redundancy_is_target(core, block, storage)) {
+        if (!block_has_storage(core->blocks, block, storage->number)) forget_old_orders(storage->datanode, reported);
+        redundancy_pending_arrived(core, block, storage);
+        redundancy_update(core, block);
+    }
     report_replica(core, storage, reported, REPLICA_FINALIZED, hint);
 }
 
