@@ -10,8 +10,6 @@
 #include "datanode/nn_link.h"
 #include "datanode/recv_block.h"
 
-enum { PROGRESS_MS = 10000 };
-
 static struct throttle balance = {.lock = PTHREAD_MUTEX_INITIALIZER, .bytes_per_s = 100 << 20};
 
 void copy_block_set_bandwidth(int64_t bytes_per_s)
@@ -312,7 +310,6 @@ static int replace(struct xfer_context *ctx, struct block_pool *pool,
                        "moving a block between storages of one datanode is not supported");
     int rc = connect_to(ctx->dn, op->source->id, 1, &fd, err);
     if (rc) return rc;
-    /* The balancer wants to see life; one sign now is enough for copies within its timeout. */
     rc = xfer_answer(ctx, PB__STATUS__IN_PROGRESS, NULL, err);
     if (!rc) rc = fetch(ctx, pool, block, op, fd, &volume, &length, err);
     close(fd);

@@ -13,7 +13,7 @@
 #include "datanode/ack_relay.h"
 #include "datanode/nn_link.h"
 
-enum { LINGER_MS = 3000 };
+enum { LINGER_MS = 3000, PROGRESS_MS = 10000 };
 
 struct receiver {
     struct xfer_context *ctx;
@@ -26,6 +26,7 @@ struct receiver {
     bool is_client;      /* else another datanode replicates */
     bool is_transfer;    /* a client's: a copy for its pipeline */
     struct throttle *throttle;
+    int64_t next_progress_ms; /* of a REPLACE_BLOCK, whose requester wants to see life; 0: none */
 
     struct replica_write write;
     uint16_t volume;
@@ -388,6 +389,13 @@ static int take_packet(struct receiver *r, struct err *err)
 
 /* ---- the flow ---- */
 
+static int show_progress(struct receiver *r, struct err *err)
+{
+    if (!r->next_progress_ms || clock_mono_ms() < r->next_progress_ms) return 0;
+    r->next_progress_ms = clock_mono_ms() + PROGRESS_MS;
+    return xfer_answer(r->ctx, PB__STATUS__IN_PROGRESS, NULL, err);
+}
+
 /* Waits for a packet or an ack. *up: upstream has something. */
 static int wait_for_neighbours(struct receiver *r, int64_t heard_ms, bool *up, struct err *err)
 {
@@ -435,7 +443,10 @@ static int flow(struct receiver *r, struct err *err)
     int rc = 0;
 
     if (has_acks(r)) return flow_with_acks(r, err);
-    while (!rc && !r->finished) rc = take_packet(r, err);
+    while (!rc && !r->finished) {
+        rc = take_packet(r, err);
+        if (!rc) rc = show_progress(r, err);
+    }
     return rc;
 }
 
@@ -556,6 +567,7 @@ int recv_block_copy(struct xfer_context *ctx, struct xfer_in *in, struct replica
     r->sum = *sum;
     r->same_sum = file->type == sum->type && file->bytes_per_checksum == sum->bytes_per_checksum;
     r->throttle = throttle;
+    r->next_progress_ms = clock_mono_ms() + PROGRESS_MS;
     r->write = *write;
     int rc = flow(r, err);
     if (!rc) rc = write_finalize(&r->write, ctx->dn->settings.sync_on_close, length, err);

@@ -35,7 +35,7 @@ struct xceiver {
     char local[NET_TEXT_MAX];
     pthread_mutex_t lock; /* guards the list: descriptors in it are open */
     LIST_HEAD(, connection) connections;
-    size_t count;
+    atomic_size_t count;
     bool stopping;
 };
 
@@ -104,7 +104,7 @@ static void connection_open(struct xceiver *xceiver, int fd)
 
     if (xceiver->count >= (size_t)xceiver->dn->settings.transfer_threads * 2) {
         log_limited(LOG_WARN, 1000, "more than %zu data connections; a new one is closed",
-                    xceiver->count);
+                    atomic_load(&xceiver->count));
         close(fd);
         return;
     }
