@@ -36,6 +36,7 @@ struct call_state {
     const char *const *groups;
     int64_t deadline_ms; /* of a held call */
     uint64_t held_block; /* 0: not held */
+    void *progress;      /* of a call that runs in slices */
     bool in_retry_cache; /* this call is the one that executes */
 };
 
@@ -281,6 +282,7 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
         .has_client_id = call->has_client_id,
         .received_ms = core->now_ms,
         .deadline_ms = state->deadline_ms,
+        .progress = state->progress,
     };
     memcpy(op.client_id, call->client_id, sizeof op.client_id);
     ProtobufCMessage *response = arena_alloc(&call->arena, state->entry->response->sizeof_message);
@@ -290,6 +292,11 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     int rc = state->entry->run(core, &op, call->request, response, &err);
     if (rc == OP_HOLD) {
         hold(nn, call, state, op.held_block);
+        return;
+    }
+    if (rc == OP_AGAIN) {
+        state->progress = op.progress;
+        TAILQ_INSERT_TAIL(&nn->sliced, call, link);
         return;
     }
     if (rc == 0)
@@ -318,6 +325,20 @@ static void run_held(struct namenode *nn, uint64_t block)
         TAILQ_REMOVE(&again, call, link);
         run_call(nn, call);
     }
+}
+
+/* One slice each of the calls that need several. */
+static bool run_sliced(struct namenode *nn)
+{
+    struct call_list now = TAILQ_HEAD_INITIALIZER(now);
+    struct rpc_call *call;
+
+    TAILQ_CONCAT(&now, &nn->sliced, link);
+    while ((call = TAILQ_FIRST(&now))) {
+        TAILQ_REMOVE(&now, call, link);
+        run_call(nn, call);
+    }
+    return !TAILQ_EMPTY(&nn->sliced);
 }
 
 /* core.on_block_complete: called in the middle of a report; the held calls run after it. */
@@ -406,6 +427,7 @@ static void *core_main(void *arg)
         run_tasks(nn, tasks);
         if (!TAILQ_EMPTY(&nn->held)) run_held(nn, 0);
         busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN) | core_work(&nn->core);
+        busy |= run_sliced(nn);
         if (nn->core.now_ms >= nn->tick_ms) tick(nn);
         rpc_server_flush(nn->rpc);
     }
@@ -556,6 +578,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     TAILQ_INIT(&nn->queue);
     TAILQ_INIT(&nn->waiting);
     TAILQ_INIT(&nn->held);
+    TAILQ_INIT(&nn->sliced);
     rand_bytes(&nn->core.random, sizeof nn->core.random);
     nn->core.now_wall_ms = clock_wall_ms();
     nn->core.now_ms = clock_mono_ms();
@@ -616,6 +639,7 @@ void namenode_stop(struct namenode *nn)
     if (nn->journal && edit_log_stop(nn->journal, &err)) log_error("the last edits may be missing: %s", err.text);
     release_calls(&nn->waiting);
     release_calls(&nn->held);
+    release_calls(&nn->sliced);
     release_calls(&nn->queue);
     rpc_server_free(nn->rpc);
     audit_close(nn->audit);

@@ -66,6 +66,7 @@ struct namenode {
     struct call_list waiting;     /* answered, in txid order: released by the journal thread */
 
     struct call_list held; /* core thread: `complete` calls waiting for their block */
+    struct call_list sliced; /* core thread: calls that have a slice of work left */
     int64_t tick_ms;       /* core thread: when the next tick is due */
 };
 

@@ -4,14 +4,14 @@
  *   int op_mkdirs(struct core *core, struct op *op, const Pb__MkdirsRequest *request, Pb__MkdirsResponse *response, struct err *err);
  *
  * They return 0 and a filled response (already initialised; memory from op->arena or the core's own, as it is encoded before anything else runs),
- * a negative ERR_* with `err` set, or OP_HOLD (op_file.c's complete: asked again when a block completes, or at its deadline).
+ * a negative ERR_* with `err` set, OP_AGAIN (called again when others have had their turn, with op->progress as it left it), or OP_HOLD (op_file.c's complete: asked again when a block completes, or at its deadline).
  */
 #ifndef NAMENODE_OP_H
 #define NAMENODE_OP_H
 
 #include "namenode/core.h"
 
-enum { OP_HOLD = 1 };
+enum { OP_HOLD = 1, OP_AGAIN = 2 };
 
 struct op {
     struct arena *arena;
@@ -27,6 +27,7 @@ struct op {
     int64_t received_ms;
     int64_t deadline_ms;           /* a held call answers for good from here on; 0 before it is held */
     uint64_t held_block;           /* OP_HOLD: the block it waits for */
+    void *progress;                /* OP_AGAIN: the handler's own, in the arena; NULL at first */
     /* For the audit log: filled by handlers as Apache does ("src", "dst", permission of the result). */
     const char *audit_src, *audit_dst;
     const struct inode *audit_status;

@@ -370,27 +370,86 @@ static void count_file(struct core *core, const struct inode *file, struct summa
     quota_add_types(summary->type_space, length, file->replication, policy);
 }
 
-/* Counts all below; every directory must be readable by the caller. */
-static int summarize(struct core *core, struct op *op, struct inode *top, struct summary *summary,
+/* A count under way: large trees are counted in slices. */
+struct counting {
+    uint64_t top_id;
+    struct summary summary;
+    struct tree_bookmark *bookmark;
+};
+
+static int count_one(struct core *core, struct op *op, const struct inode *inode, bool asked,
+                     struct summary *summary, struct err *err)
+{
+    if (inode_is_file(inode)) {
+        count_file(core, inode, summary);
+        return 0;
+    }
+    if (inode_is_symlink(inode)) {
+        summary->files++;
+        return 0;
+    }
+    summary->directories++;
+    return asked ? perm_check_inode(core, op, inode, ACTION_READ_EXECUTE, err) : 0;
+}
+
+/* Counts all below `top`; every directory must be readable by the caller. OP_AGAIN when there is
+ * more than one turn's worth. */
+static int summarize(struct core *core, struct op *op, struct inode *top, struct summary *out,
                      struct err *err)
 {
     bool asked = core->conf.permissions_enabled && !op->superuser;
+    uint64_t limit =
+        core->conf.content_summary_limit ? core->conf.content_summary_limit : UINT64_MAX;
+    struct counting *counting = op->progress;
+    struct inode *inode = NULL;
     struct tree_walk walk;
     int rc = 0;
 
-    tree_walk_start(&walk, &core->tree, top);
-    for (struct inode *inode; !rc && (inode = tree_walk_next(&walk));) {
-        if (inode_is_file(inode)) {
-            count_file(core, inode, summary);
-        } else if (inode_is_symlink(inode)) {
-            summary->files++;
-        } else {
-            if (asked) rc = perm_check_inode(core, op, inode, ACTION_READ_EXECUTE, err);
-            summary->directories++;
-        }
+    if (counting) {
+        tree_walk_resume(&walk, &core->tree, counting->bookmark);
+    } else {
+        op->progress = counting = ARENA_NEW(op->arena, struct counting);
+        counting->top_id = top->id;
+        tree_walk_start(&walk, &core->tree, top);
+    }
+    for (; !rc && limit && (inode = tree_walk_next(&walk)); limit--)
+        rc = count_one(core, op, inode, asked, &counting->summary, err);
+    if (!rc && inode) {
+        counting->bookmark = tree_walk_save(&walk, op->arena, counting->bookmark);
+        return OP_AGAIN;
     }
     tree_walk_release(&walk);
+    op->progress = NULL;
+    *out = counting->summary;
     return rc;
+}
+
+/* What is being counted, while it is; NULL before, or when it was deleted meanwhile. */
+static struct inode *counted_inode(const struct core *core, const struct op *op)
+{
+    const struct counting *counting = op->progress;
+
+    return counting ? inode_find(core->tree.inodes, counting->top_id) : NULL;
+}
+
+/* Access is asked for once, when the count begins. */
+static int resolve_to_count(struct core *core, struct op *op, const char *src, bool subtree,
+                            const char *missing, struct inode **inode, struct err *err)
+{
+    const struct perm_request wanted = {.subtree = ACTION_READ_EXECUTE};
+    struct resolved path;
+    int rc;
+
+    op->audit_src = src;
+    *inode = counted_inode(core, op);
+    if (*inode) return 0;
+    rc = resolve_for(core, op, src, ACTION_NONE, &path, err);
+    if (!rc && subtree && core->conf.permissions_enabled)
+        rc = perm_check(core, op, &path, &wanted, err);
+    if (rc) return rc;
+    *inode = path.inode;
+    op->progress = NULL;
+    return *inode ? 0 : err_set(err, ERR_NOT_FOUND, "%s does not exist: %s", missing, path.text);
 }
 
 static struct inode_quota quota_of(const struct core *core, const struct inode *inode)
@@ -436,14 +495,12 @@ int op_get_content_summary(struct core *core, struct op *op,
                            Pb__GetContentSummaryResponse *response, struct err *err)
 {
     struct summary summary = {0};
-    struct resolved path;
-    int rc = resolve_for(core, op, request->path, ACTION_NONE, &path, err);
+    struct inode *inode;
+    int rc = resolve_to_count(core, op, request->path, false, "File", &inode, err);
 
+    if (!rc) rc = summarize(core, op, inode, &summary, err);
     if (rc) return rc;
-    if (!path.inode) return err_set(err, ERR_NOT_FOUND, "File does not exist: %s", path.text);
-    rc = summarize(core, op, path.inode, &summary, err);
-    if (rc) return rc;
-    struct inode_quota quota = quota_of(core, path.inode);
+    struct inode_quota quota = quota_of(core, inode);
     Pb__ContentSummary *out = response->summary = arena_alloc(op->arena, sizeof *out);
     pb__content_summary__init(out);
     out->length = summary.length;
@@ -455,41 +512,50 @@ int op_get_content_summary(struct core *core, struct op *op,
     out->typequotainfos = type_infos(op, &quota, summary.type_space);
     out->has_snapshotlength = out->has_snapshotfilecount = true;
     out->has_snapshotdirectorycount = out->has_snapshotspaceconsumed = true;
-    out->erasurecodingpolicy = (char *)(inode_is_file(path.inode) ? "Replicated" : "");
+    out->erasurecodingpolicy = (char *)(inode_is_file(inode) ? "Replicated" : "");
     return 0;
+}
+
+/* What a directory with a quota keeps; without one nothing is kept: count. */
+static int quota_usage_of(struct core *core, struct op *op, struct inode *inode,
+                          Pb__QuotaUsage *out, uint64_t type_space[7], struct err *err)
+{
+    const struct quota_usage *usage =
+        inode_is_dir(inode) ? inode_usage(core->tree.inodes, inode) : NULL;
+    struct summary summary = {0};
+    int rc;
+
+    if (usage) {
+        for (size_t i = 0; i < ARRAY_LEN(usage->type_space); i++)
+            type_space[i] = (uint64_t)usage->type_space[i];
+        out->fileanddirectorycount = (uint64_t)usage->names;
+        out->spaceconsumed = (uint64_t)usage->space;
+        return 0;
+    }
+    rc = summarize(core, op, inode, &summary, err);
+    memcpy(type_space, summary.type_space, sizeof summary.type_space);
+    out->fileanddirectorycount = summary.files + summary.directories;
+    out->spaceconsumed = summary.space;
+    return rc;
 }
 
 int op_get_quota_usage(struct core *core, struct op *op, const Pb__GetQuotaUsageRequest *request,
                        Pb__GetQuotaUsageResponse *response, struct err *err)
 {
-    const struct perm_request wanted = {.subtree = ACTION_READ_EXECUTE};
-    struct resolved path;
-    struct summary summary = {0};
-    int rc = resolve_for(core, op, request->path, ACTION_NONE, &path, err);
+    uint64_t type_space[7] = {0};
+    struct inode *inode;
+    int rc = resolve_to_count(core, op, request->path, true, "File/Directory", &inode, err);
 
-    if (!rc && core->conf.permissions_enabled) rc = perm_check(core, op, &path, &wanted, err);
     if (rc) return rc;
-    if (!path.inode)
-        return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
-    const struct quota_usage *usage =
-        inode_is_dir(path.inode) ? inode_usage(core->tree.inodes, path.inode) : NULL;
-    struct inode_quota quota = quota_of(core, path.inode);
     Pb__QuotaUsage *out = response->usage = arena_alloc(op->arena, sizeof *out);
     pb__quota_usage__init(out);
+    rc = quota_usage_of(core, op, inode, out, type_space, err);
+    if (rc) return rc;
+    struct inode_quota quota = quota_of(core, inode);
     out->quota = (uint64_t)quota.names;
     out->spacequota = (uint64_t)quota.space;
-    if (usage) {
-        for (size_t i = 0; i < ARRAY_LEN(summary.type_space); i++)
-            summary.type_space[i] = (uint64_t)usage->type_space[i];
-        out->fileanddirectorycount = (uint64_t)usage->names;
-        out->spaceconsumed = (uint64_t)usage->space;
-    } else { /* without quota nothing is kept: count */
-        rc = summarize(core, op, path.inode, &summary, err);
-        out->fileanddirectorycount = summary.files + summary.directories;
-        out->spaceconsumed = summary.space;
-    }
-    out->typequotainfos = type_infos(op, &quota, summary.type_space);
-    return rc;
+    out->typequotainfos = type_infos(op, &quota, type_space);
+    return 0;
 }
 
 /* ---- defaults ---- */

@@ -479,8 +479,8 @@ struct inode *dir_last_child(const struct tree *tree, const struct inode *dir)
 /* ---- walking ---- */
 
 struct tree_walk_level {
-    const struct dir_children *children;
-    struct place place;
+    const struct inode *dir;
+    struct place place; /* of the next child */
 };
 
 void tree_walk_start(struct tree_walk *walk, const struct tree *tree, struct inode *from)
@@ -492,7 +492,7 @@ static struct inode *walk_into(struct tree_walk *walk, struct inode *inode)
 {
     if (inode && inode_is_dir(inode) && inode->children) {
         GROW(walk->levels, walk->capacity, walk->depth + 1);
-        walk->levels[walk->depth++] = (struct tree_walk_level){.children = inode->children};
+        walk->levels[walk->depth++] = (struct tree_walk_level){.dir = inode};
     }
     return inode;
 }
@@ -508,7 +508,7 @@ struct inode *tree_walk_next(struct tree_walk *walk)
     while (walk->depth) {
         struct tree_walk_level *level = &walk->levels[walk->depth - 1];
 
-        inode = next_child(walk->tree, level->children, &level->place);
+        inode = next_child(walk->tree, level->dir->children, &level->place);
         if (inode) return walk_into(walk, inode);
         walk->depth--;
     }
@@ -519,4 +519,66 @@ void tree_walk_release(struct tree_walk *walk)
 {
     mem_free(walk->levels);
     *walk = (struct tree_walk){0};
+}
+
+struct bookmark_level {
+    uint64_t dir_id;
+    uint8_t after_length; /* 0: none of the children was met yet */
+    uint8_t after[INODE_NAME_MAX];
+};
+
+struct tree_bookmark {
+    size_t depth, capacity;
+    struct bookmark_level levels[];
+};
+
+/* The child before a place, which is in the same chunk: a place moves on only when it is read. */
+static void note_last_child(const struct tree *tree, const struct tree_walk_level *level,
+                            struct bookmark_level *note)
+{
+    uint32_t count;
+
+    note->dir_id = level->dir->id;
+    note->after_length = 0;
+    if (!level->place.index) return;
+    const uint32_t *references = chunk_of(level->dir->children, level->place.chunk, &count);
+    struct name name = name_of(inode_at(tree->inodes, references[level->place.index - 1]));
+    note->after_length = (uint8_t)name.length;
+    memcpy(note->after, name.bytes, name.length);
+}
+
+struct tree_bookmark *tree_walk_save(struct tree_walk *walk, struct arena *arena,
+                                     struct tree_bookmark *earlier)
+{
+    struct tree_bookmark *bookmark = earlier;
+
+    assert(!walk->first);
+    if (!bookmark || bookmark->capacity < walk->depth) {
+        size_t capacity = 2 * walk->depth + 4;
+
+        bookmark = arena_alloc(arena, sizeof *bookmark + capacity * sizeof bookmark->levels[0]);
+        bookmark->capacity = capacity;
+    }
+    bookmark->depth = walk->depth;
+    for (size_t i = 0; i < walk->depth; i++)
+        note_last_child(walk->tree, &walk->levels[i], &bookmark->levels[i]);
+    tree_walk_release(walk);
+    return bookmark;
+}
+
+void tree_walk_resume(struct tree_walk *walk, const struct tree *tree,
+                      const struct tree_bookmark *bookmark)
+{
+    *walk = (struct tree_walk){.tree = tree};
+    GROW(walk->levels, walk->capacity, bookmark->depth);
+    for (size_t i = 0; i < bookmark->depth; i++) {
+        const struct bookmark_level *note = &bookmark->levels[i];
+        struct inode *dir = inode_find(tree->inodes, note->dir_id);
+        struct tree_walk_level level = {.dir = dir};
+        struct name after = {.bytes = note->after, .length = note->after_length};
+
+        if (!dir || !dir->children) break; /* nothing is left of it, nor of what was below */
+        if (after.length && locate(tree, dir->children, after, &level.place)) level.place.index++;
+        walk->levels[walk->depth++] = level;
+    }
 }

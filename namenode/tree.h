@@ -15,6 +15,8 @@ enum {
     PATH_DEPTH_MAX = 1000,  /* components: MAX_PATH_DEPTH */
 };
 
+struct arena;
+
 struct tree {
     struct inode_table *inodes;
     struct inode *root;
@@ -59,6 +61,16 @@ void tree_walk_start(struct tree_walk *walk, const struct tree *tree, struct ino
 struct inode *tree_walk_next(struct tree_walk *walk); /* NULL at the end */
 void tree_walk_release(struct tree_walk *walk);
 
+/* A walk in slices, between which the tree may change. Saving notes by ids and names where the walk
+ * is, in the arena (an earlier bookmark of the same arena is used again where it is large enough),
+ * and releases the walk; resuming goes on behind those names. What is moved meanwhile may be missed
+ * or met twice; what is deleted is passed over. */
+struct tree_bookmark;
+struct tree_bookmark *tree_walk_save(struct tree_walk *walk, struct arena *arena,
+                                     struct tree_bookmark *earlier);
+void tree_walk_resume(struct tree_walk *walk, const struct tree *tree,
+                      const struct tree_bookmark *bookmark);
+
 /* A path resolved as far as it exists. Components point into `text`, which the caller keeps alive.
  */
 struct resolved {
@@ -74,7 +86,6 @@ struct resolved {
     bool is_reserved_raw, is_dot_snapshot;
 };
 
-struct arena;
 /* Resolves an absolute HDFS path, `/.reserved/.inodes/<id>[/rest]` and `/.reserved/raw/...`.
  * Missing components are no error (look at found/depth); ERR_ASSERTION (relative) and ERR_NOT_FOUND
  * (inode path of no inode) are. Doubled and trailing slashes are passed over, as Apache does in

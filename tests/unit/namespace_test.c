@@ -762,6 +762,55 @@ static void test_content_summary(void **state UNUSED)
     world_free(w);
 }
 
+/* A large count goes in slices, between which the tree may change. */
+static void test_sliced_content_summary(void **state UNUSED)
+{
+    enum { DIRS = 30, FILES = 40 };
+    struct world *w = world_new((const char *const[]){"dfs.content-summary.limit", "7", NULL});
+    Pb__GetContentSummaryRequest request = PB__GET_CONTENT_SUMMARY_REQUEST__INIT;
+    Pb__GetContentSummaryResponse response = PB__GET_CONTENT_SUMMARY_RESPONSE__INIT;
+    char path[64];
+    int rc, slices = 0;
+
+    for (int d = 0; d < DIRS; d++) {
+        snprintf(path, sizeof path, "/top/d%02d", d);
+        assert_int_equal(world_mkdirs(w, path, 0755), 0);
+        for (int f = 0; f < FILES; f++) {
+            snprintf(path, sizeof path, "/top/d%02d/f%02d", d, f);
+            world_file(w, path, 1, 10);
+        }
+    }
+    request.path = (char *)"/top";
+    while ((rc = CALL(w, get_content_summary)) == OP_AGAIN) slices++;
+    assert_int_equal(rc, 0);
+    assert_int_equal(slices, (1 + DIRS * (FILES + 1)) / 7);
+    assert_int_equal(response.summary->filecount, DIRS * FILES);
+    assert_int_equal(response.summary->directorycount, DIRS + 1);
+    assert_int_equal(response.summary->length, DIRS * FILES * 10);
+
+    /* While it counts, the directory it is in goes, and others; each that stays is counted once. */
+    w->op.progress = NULL;
+    for (slices = 0; (rc = CALL(w, get_content_summary)) == OP_AGAIN; slices++) {
+        if (slices % 20 != 3 || slices / 20 >= DIRS / 3) continue;
+        snprintf(path, sizeof path, "/top/d%02d", slices / 20 * 3);
+        assert_int_equal(world_delete(w, path, true, NULL), 0);
+        snprintf(path, sizeof path, "/top/d%02d/f00", slices / 20 * 3 + 1);
+        assert_int_equal(world_delete(w, path, true, NULL), 0);
+        snprintf(path, sizeof path, "/top/d%02d/f99", slices / 20 * 3 + 1);
+        world_file(w, path, 1, 10);
+    }
+    assert_int_equal(rc, 0);
+    assert_true(response.summary->filecount >= DIRS / 3 * 2 * FILES - DIRS);
+    assert_true(response.summary->filecount <= DIRS * FILES + DIRS);
+
+    /* What is counted goes itself. */
+    w->op.progress = NULL;
+    assert_int_equal(CALL(w, get_content_summary), OP_AGAIN);
+    assert_int_equal(world_delete(w, "/top", true, NULL), 0);
+    assert_error(w, CALL(w, get_content_summary), ERR_NOT_FOUND, "File does not exist: /top");
+    world_free(w);
+}
+
 static void test_server_defaults(void **state UNUSED)
 {
     /* A body recorded from Apache: 1 MiB blocks, replication 2, trash after 60 minutes. */
@@ -827,6 +876,7 @@ int main(void)
         cmocka_unit_test(test_batched_listing),
         cmocka_unit_test(test_status),
         cmocka_unit_test(test_content_summary),
+        cmocka_unit_test(test_sliced_content_summary),
         cmocka_unit_test(test_server_defaults),
         cmocka_unit_test(test_bad_settings),
     };

@@ -218,6 +218,59 @@ static void test_random_tree(void **state)
     mem_free(model);
 }
 
+/* A walk in slices over a tree that changes: what stays all the time is met exactly once. */
+static void test_walk_in_slices(void **state UNUSED)
+{
+    enum { FIXED = 3000, MOVING = 1500, DIRS = 6 }; /* met[]: by id */
+    struct tree tree;
+    struct arena arena = {0};
+    struct inode *dirs[DIRS], *moving[MOVING];
+    uint8_t *met = NEW_ARRAY(uint8_t, INODE_ID_ROOT + FIXED + 20 * MOVING);
+    struct tree_bookmark *bookmark = NULL;
+    struct tree_walk walk;
+    char name[48];
+
+    random_state = 12;
+    assert_int_equal(tree_init(&tree), 0);
+    dirs[0] = tree.root;
+    for (int i = 1; i < DIRS; i++) {
+        snprintf(name, sizeof name, "dir-%d", i);
+        dirs[i] = make(&tree, dirs[i / 2], INODE_DIRECTORY, name);
+    }
+    for (int i = 0; i < FIXED; i++) {
+        snprintf(name, sizeof name, "fixed-%" PRIu64 "-%d", random_below(1000000), i);
+        make(&tree, dirs[i % DIRS], INODE_FILE, name);
+    }
+    uint64_t fixed_last = tree.inode_id_last;
+    for (int i = 0; i < MOVING; i++) {
+        snprintf(name, sizeof name, "%" PRIu64 "-%d", random_below(1000000), i);
+        moving[i] = make(&tree, dirs[random_below(DIRS)], INODE_FILE, name);
+    }
+    tree_walk_start(&walk, &tree, tree.root);
+    for (int step = 0;; step++) {
+        struct inode *inode = tree_walk_next(&walk);
+
+        if (!inode) break;
+        met[inode->id]++;
+        if (step % 23) continue;
+        bookmark = tree_walk_save(&walk, &arena, bookmark);
+        for (int i = 0; i < 20; i++) {
+            uint64_t which = random_below(MOVING);
+
+            drop(&tree, moving[which]);
+            snprintf(name, sizeof name, "%c%" PRIu64 "-%d", (char)('a' + random_below(26)),
+                     random_below(1000000), step * 20 + i);
+            moving[which] = make(&tree, dirs[random_below(DIRS)], INODE_FILE, name);
+        }
+        tree_walk_resume(&walk, &tree, bookmark);
+    }
+    tree_walk_release(&walk);
+    for (uint64_t id = INODE_ID_ROOT; id <= fixed_last; id++) assert_int_equal(met[id], 1);
+    mem_free(met);
+    arena_release(&arena);
+    tree_release(&tree);
+}
+
 /* ---- large directories ---- */
 
 static void test_large_directory(void **state)
@@ -538,11 +591,12 @@ static void test_many_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_tree),     cmocka_unit_test(test_large_directory),
-        cmocka_unit_test(test_bytes_per_inode), cmocka_unit_test(test_names_and_owners),
-        cmocka_unit_test(test_block_sizes),     cmocka_unit_test(test_block_list),
-        cmocka_unit_test(test_resolve),         cmocka_unit_test(test_valid_names),
-        cmocka_unit_test(test_leases),          cmocka_unit_test(test_many_leases),
+        cmocka_unit_test(test_random_tree),      cmocka_unit_test(test_walk_in_slices),
+        cmocka_unit_test(test_large_directory),  cmocka_unit_test(test_bytes_per_inode),
+        cmocka_unit_test(test_names_and_owners), cmocka_unit_test(test_block_sizes),
+        cmocka_unit_test(test_block_list),       cmocka_unit_test(test_resolve),
+        cmocka_unit_test(test_valid_names),      cmocka_unit_test(test_leases),
+        cmocka_unit_test(test_many_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
