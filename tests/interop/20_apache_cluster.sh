@@ -5,6 +5,7 @@
 check "Apache Hadoop is at hand" peer_ready
 ((failures == 0)) || finish
 check "an Apache cluster starts" apache_cluster_start "$WORK/apache" 3
+((failures == 0)) || finish
 export HADOOP_CONF_DIR=$WORK/apache/nn
 
 head -c 5000003 /dev/urandom > "$WORK/five"

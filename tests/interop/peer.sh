@@ -97,7 +97,7 @@ apache_cluster_start() {
         apache_conf "$dir/dn$i" "${ports[0]}" "${ports[1]}" "${ports[2 + 3 * i]}" "${ports[3 + 3 * i]}" "${ports[4 + 3 * i]}" "$dir/dn$i/data"
         apache_daemon "$dir/dn$i" org.apache.hadoop.hdfs.server.datanode.DataNode
     done
-    wait_until 120 apache_live_datanodes "$APACHE_HTTP" "$datanodes" || { tail -n 20 "$dir"/*/log | sed 's/^/# /'; return 1; }
+    wait_until 60 apache_live_datanodes "$APACHE_HTTP" "$datanodes" || { tail -n 20 "$dir"/*/log | sed 's/^/# /'; return 1; }
 }
 
 apache_cluster_stop() {
