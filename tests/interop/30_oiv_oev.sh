@@ -7,7 +7,10 @@ H=org.apache.hadoop.hdfs
 
 # Listings without the columns that only running datanodes know.
 listing() { dfs -ls -R / 2>/dev/null | awk '{print $1, $2, $3, $4, $5, $6, $7, $8}' | sort -k 8; }
-apache_listing() { printf -- '-ls\t-R\t/\n' | APACHE_FS=$APACHE_URI apache_shell -D fs.defaultFS="$APACHE_URI" >/dev/null 2>&1; awk '{print $1, $2, $3, $4, $5, $6, $7, $8}' "$WORK/shell/1.out" | sort -k 8; }
+apache_listing() {
+    printf -- '-ls\t-R\t/\n' | APACHE_CONF_DIR=$WORK/apache/nn apache_shell >/dev/null 2>&1
+    awk '{print $1, $2, $3, $4, $5, $6, $7, $8}' "$WORK/shell/1.out" | sort -k 8
+}
 
 check "our cluster starts" cluster_start --datanodes 1
 NAME=$CLUSTER/namenode/name
@@ -47,18 +50,28 @@ PY
 for edits in "$NAME"/current/edits_0*; do
     name=$(basename "$edits")
     check "oev reads $name" apache $H.tools.offlineEditsViewer.OfflineEditsViewer -i "$edits" -o "$WORK/$name.xml"
-    check "oev writes the same bytes" bash -c "$(declare -f apache peer_java); PEER=$PEER PEER_CLASSES=$PEER_CLASSES PEER_CP_FILE=$PEER_CP_FILE
-        apache $H.tools.offlineEditsViewer.OfflineEditsViewer -p binary -i '$WORK/$name.xml' -o '$WORK/$name.bin' &&
-        cmp <(head -c \$(stat -c %s '$edits') '$WORK/$name.bin') '$edits'"
+    if grep -q OP_TRUNCATE "$WORK/$name.xml"; then # OP_TRUNCATE within a block: Apache writes XML that Apache does not read
+        skip "oev writes the same bytes" "Apache's oev cannot take its own XML of OP_TRUNCATE"
+        continue
+    fi
+    check "oev takes its XML of $name" apache $H.tools.offlineEditsViewer.OfflineEditsViewer -p binary -i "$WORK/$name.xml" -o "$WORK/$name.bin"
+    head -c "$(stat -c %s "$edits")" "$WORK/$name.bin" > "$WORK/$name.cut" # without padding
+    check "and writes the same bytes" cmp "$WORK/$name.cut" "$edits"
 done
 
 export APACHE_NAME_DIR=$WORK/name
 cp -r "$NAME" "$APACHE_NAME_DIR"
+mkdir -p "$WORK/apache/nn/name" # nothing to be formatted
 check "an Apache namenode starts on our directory" apache_cluster_start "$WORK/apache" 0
+namenode_answers() { kill -0 "${APACHE_PIDS[0]}" && curl -sf "http://127.0.0.1:$APACHE_HTTP/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState" | grep -q '"FilesTotal" : [1-9]'; }
+check "it has loaded" wait_until 60 namenode_answers
+namenode_answers || grep -m 5 'ERROR\|Exception' "$WORK/apache/nn/log" | sed 's/^/# /'
 apache_listing > "$WORK/theirs"
 check "and shows the same" diff "$WORK/ours" "$WORK/theirs"
+apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode leave >/dev/null 2>&1 # it has no datanodes
 printf -- '-mkdir\t-p\t/from/apache\n-touchz\t/from/apache/é\n-chmod\t750\t/from\n-mv\t/after\t/later\n' > "$WORK/commands"
-check "it goes on" apache_shell -D fs.defaultFS="$APACHE_URI" < "$WORK/commands"
+APACHE_CONF_DIR=$WORK/apache/nn apache_shell < "$WORK/commands" >/dev/null 2>&1
+check_equal "it goes on" "0 0 0 0" "$(cat "$WORK"/shell/?.rc | paste -s -d ' ')"
 apache_listing > "$WORK/theirs"
 check "an image of its own" apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode enter
 check "is saved" apache $H.tools.DFSAdmin -fs "$APACHE_URI" -saveNamespace
