@@ -80,19 +80,19 @@ static void close_all(struct conn_list *list)
 static struct dn_conn *take_idle(struct dn_conns *conns, const char *address)
 {
     struct conn_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
-    struct dn_conn *conn;
+    struct dn_conn *conn, *found = NULL;
 
     pthread_mutex_lock(&conns->lock);
     drop_old(conns, conns->max, &dropped);
     TAILQ_FOREACH (conn, &conns->idle, entry)
-        if (str_eq(conn->address, address)) break;
-    if (conn) {
-        TAILQ_REMOVE(&conns->idle, conn, entry);
+        if (!found && str_eq(conn->address, address)) found = conn;
+    if (found) {
+        TAILQ_REMOVE(&conns->idle, found, entry);
         conns->count--;
     }
     pthread_mutex_unlock(&conns->lock);
     close_all(&dropped);
-    return conn;
+    return found;
 }
 
 /* An idle peer says nothing: anything to read is its goodbye. */

@@ -23,8 +23,8 @@ void glob_list_free(char **list)
 
 static int illegal(struct err *err, const char *pattern, const char *what, size_t at)
 {
-    return err_set(err, ERR_IO, "Illegal file pattern: error parsing regexp: %s at pos %zu: `%s`", what,
-                   at, pattern);
+    return err_set(err, ERR_IO, "Illegal file pattern: error parsing regexp: %s at pos %zu: `%s`",
+                   what, at, pattern);
 }
 
 /* ---- braces ---- */
