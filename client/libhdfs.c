@@ -258,11 +258,14 @@ int hdfsConfGetInt(const char *key, int32_t *val)
     struct err *err = libhdfs_err();
     struct conf *conf = load_conf(NULL, err);
     int64_t value;
+    int rc = 0;
 
     if (!conf) return libhdfs_fail(), errno;
-    int rc = conf_get_int(conf, key, *val, &value, err);
+    bool known = !str_empty(conf_get(conf, key));
+    if (known) rc = conf_get_int(conf, key, 0, &value, err);
     conf_free(conf);
     if (rc) return libhdfs_fail(), errno;
+    if (!known) return 0;
     if (value < INT32_MIN || value > INT32_MAX)
         return libhdfs_refuse(EINVAL, "%s does not fit into 32 bits", key), EINVAL;
     *val = (int32_t)value;
