@@ -222,8 +222,12 @@ static int wait_for_mirror(struct receiver *r, int64_t deadline, struct err *why
 {
     struct pollfd fds[2] = {{.fd = r->mirror_fd, .events = POLLOUT | (has_acks(r) ? POLLIN : 0)},
                             {.fd = r->ctx->fd, .events = 0}};
+    int64_t left = deadline_left_ms(deadline);
 
-    int n = poll(fds, 2, deadline_left_ms(deadline));
+    /* A mirror that hangs must be named before the writer, who waits a little longer, blames this
+     * node. */
+    if (r->acks.count) left = MIN(left, r->mirror_timeout_ms - ack_relay_age_ms(&r->acks));
+    int n = poll(fds, 2, (int)MAX(left, (int64_t)0));
     if (n < 0 && errno == EINTR) return 0;
     if (n == 0) return err_set(why, ERR_TIMEOUT, "timed out writing to the mirror");
     if (fds[1].revents)
