@@ -208,11 +208,13 @@ struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip
 
 void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip, const char *hostname, uint16_t xfer_port)
 {
+    char *new_ip = mem_strdup(ip), *new_hostname = mem_strdup(hostname); /* the caller may name the node by its own */
+
     dn_unindex(table, datanode);
     mem_free(datanode->ip);
     mem_free(datanode->hostname);
-    datanode->ip = mem_strdup(ip);
-    datanode->hostname = mem_strdup(hostname);
+    datanode->ip = new_ip;
+    datanode->hostname = new_hostname;
     datanode->xfer_port = xfer_port;
     index_node(table, datanode);
 }

@@ -121,7 +121,7 @@ int hosts_load(struct hosts **out, const char *include_path, const char *exclude
         hosts_free(hosts);
         return rc;
     }
-    log_info("hosts: %u included, %u excluded", hosts->include.count, hosts->exclude.count);
+    if (hosts->include.count || hosts->exclude.count) log_info("hosts: %u included, %u excluded", hosts->include.count, hosts->exclude.count);
     *out = hosts;
     return 0;
 }

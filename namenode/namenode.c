@@ -11,6 +11,7 @@
 #include "common/user.h"
 #include "namenode/apply_tree.h"
 #include "namenode/handlers.h"
+#include "namenode/hosts.h"
 #include "namenode/monitor.h"
 #include "namenode/nn_load.h"
 #include "namenode/open_file.h"
@@ -588,6 +589,9 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     if (!rc) rc = start_rpc(nn, err);
     if (!rc) rc = start_journal(nn, err);
     if (!rc) rc = web_start(nn, err);
+    if (rc) goto out;
+    nn->core.conf.host_name = nn->rpc_host;
+    rc = hosts_load(&nn->core.hosts, conf_str(conf, CONF_dfs_hosts), conf_str(conf, CONF_dfs_hosts_exclude), err);
     if (rc) goto out;
     nn->topology_script = topology_script_new(conf, nn->core.datanodes.topology);
     nn->workers = worker_pool_new("nn-worker", WORKERS_MAX, WORKERS_QUEUE_MAX);

@@ -136,12 +136,26 @@ static void learn_batch(struct topology_script *script, const char *const *hosts
     buf_release(&out);
 }
 
+/* What the resolver calls an address: a datanode whose address has no name is refused (dfs.namenode.datanode.registration.ip-hostname-check). Addresses of
+ * this machine pass as they are (DatanodeManager.isNameResolved). */
+static void learn_name(struct topology *topology, const char *host)
+{
+    char known[TOPOLOGY_LOCATION_MAX], name[256];
+    struct net_sockaddr addr;
+
+    if (!net_numeric(host, 0, &addr)) return;
+    if (topology_name(topology, host, known) && !str_eq(known, host)) return;
+    if (net_reverse(host, name, sizeof name)) topology_learn_name(topology, host, name);
+    else topology_learn_name(topology, host, net_is_local(&addr) ? "localhost" : host);
+}
+
 void topology_script_resolve(struct topology_script *script, const char *const *hosts, size_t count)
 {
     const char *unknown[64];
     char location[TOPOLOGY_LOCATION_MAX];
     size_t unknown_count = 0;
 
+    for (size_t i = 0; i < count; i++) learn_name(script->topology, hosts[i]);
     if (!script->script && !script->table) return;
     for (size_t i = 0; i < count && unknown_count < ARRAY_LEN(unknown); i++)
         if (!topology_location(script->topology, hosts[i], location)) unknown[unknown_count++] = hosts[i];

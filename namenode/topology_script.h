@@ -18,7 +18,7 @@ struct topology_script;
 struct topology_script *topology_script_new(const struct conf *conf, struct topology *topology);
 void topology_script_free(struct topology_script *script); /* NULL is fine */
 
-/* Learns the location of each host (address or name) that is not known yet. What cannot be found out is logged and stays on the default rack. */
+/* Learns the location of each host (address or name) that is not known yet, and the names of addresses. What cannot be found out is logged and stays on the default rack. */
 void topology_script_resolve(struct topology_script *script, const char *const *hosts, size_t count);
 
 #endif
