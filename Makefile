@@ -5,6 +5,7 @@
 #   make check            unit tests and cluster scenarios; SAN=address,undefined or SAN=thread for sanitizers
 #   make check-interop    the same cluster met by stock Java and Go clients
 #   make lint             formatting, clang-tidy, cppcheck, shellcheck, layers
+#   make docs             docs/config.md from common/conf.def
 #   make install          PREFIX=/usr/local DESTDIR=
 #   make deps             installs what is missing with apt
 
@@ -86,7 +87,7 @@ $B/benchmarks/%: $B/benchmarks/%.o $(HDFS_O)
 DEB_BUILD := gcc make pkg-config protobuf-c-compiler libprotobuf-c-dev libevent-dev libisal-dev zlib1g-dev libexpat1-dev \
              libssl-dev libroaring-dev uthash-dev libxxhash-dev
 DEB_TEST  := libcmocka-dev bc procps
-DEB_LINT  := clang clang-format clang-tidy cppcheck shellcheck libclang-rt-14-dev
+DEB_LINT  := clang clang-format clang-tidy cppcheck shellcheck mandoc libclang-rt-14-dev
 DEB_PEERS := default-jdk-headless maven golang-go
 
 # Installs what is missing, and says so; nothing to do costs a fraction of a second. Needs root or sudo.
@@ -127,8 +128,13 @@ lint: deps-lint
 format:
 	clang-format -i $(wildcard */*.[ch] client/shell/*.[ch] tests/*/*.[ch])
 
+.PHONY: docs
+docs:
+	docs/config.sh > docs/config.md.new && mv docs/config.md.new docs/config.md
+
 install: all
-	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include $(DESTDIR)$(PREFIX)/share/man/man1
+	install -d $(DESTDIR)$(PREFIX)/bin $(DESTDIR)$(PREFIX)/lib/pkgconfig $(DESTDIR)$(PREFIX)/include \
+		$(DESTDIR)$(PREFIX)/share/man/man1 $(DESTDIR)$(PREFIX)/share/man/man3
 	install -m 755 $B/bin/hdfs $(DESTDIR)$(PREFIX)/bin/hdfs
 	ln -sf hdfs $(DESTDIR)$(PREFIX)/bin/dfs
 	install -m 755 $B/lib/libhdfs.so $(DESTDIR)$(PREFIX)/lib/libhdfs.so.0.0.0
@@ -137,6 +143,7 @@ install: all
 	install -m 644 client/hdfs.h $(DESTDIR)$(PREFIX)/include/hdfs.h
 	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' client/libhdfs.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhdfs.pc
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	install -m 644 docs/man/*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 
 .PHONY: clean
 clean:
