@@ -143,6 +143,7 @@ install: all
 	install -m 644 client/hdfs.h $(DESTDIR)$(PREFIX)/include/hdfs.h
 	sed 's|@PREFIX@|$(PREFIX)|g; s|@VERSION@|$(VERSION)|g' client/libhdfs.pc.in > $(DESTDIR)$(PREFIX)/lib/pkgconfig/libhdfs.pc
 	install -m 644 docs/man/*.1 $(DESTDIR)$(PREFIX)/share/man/man1/
+	ln -sf dfs.1 $(DESTDIR)$(PREFIX)/share/man/man1/hdfs-dfs.1
 	install -m 644 docs/man/*.3 $(DESTDIR)$(PREFIX)/share/man/man3/
 
 .PHONY: clean
