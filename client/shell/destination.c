@@ -137,6 +137,12 @@ int destination_path(struct cmd *cmd, struct item *src, struct err *err)
 static int make_directory(struct destination *destination, struct err *err)
 {
     struct item *dst = &destination->dst;
+    const struct fs_status made = {.type = FS_DIRECTORY,
+                                   .path = dst->path,
+                                   .owner = "",
+                                   .group = "",
+                                   .symlink = "",
+                                   .ec_policy = ""};
     int rc;
 
     if (dst->exists) {
@@ -147,7 +153,7 @@ static int make_directory(struct destination *destination, struct err *err)
     if (rc) return rc;
     destination->dst_fresh = true;
     dst->exists = true;
-    dst->stat.type = FS_DIRECTORY;
+    fs_status_copy(&dst->stat, &made);
     return 0;
 }
 

@@ -67,7 +67,8 @@ int local_stat(const char *path, struct fs_status *status, struct err *err)
         if (errno == ENOENT || errno == ENOTDIR) return missing(err, path);
         return java_error(err, errno, path);
     }
-    *status = (struct fs_status){
+    char *owner = user_name(st.st_uid), *group = group_name(st.st_gid);
+    const struct fs_status found = {
         .type = S_ISDIR(st.st_mode) ? FS_DIRECTORY : FS_FILE,
         .mode = st.st_mode & 01777,
         .replication = 1,
@@ -76,13 +77,15 @@ int local_stat(const char *path, struct fs_status *status, struct err *err)
         .block_size = LOCAL_BLOCK_SIZE,
         .mtime_ms = st.st_mtim.tv_sec * 1000 + st.st_mtim.tv_nsec / 1000000,
         .atime_ms = st.st_atim.tv_sec * 1000 + st.st_atim.tv_nsec / 1000000,
-        .path = mem_strdup(path),
-        .owner = user_name(st.st_uid),
-        .group = group_name(st.st_gid),
-        .symlink = mem_strdup(""),
-        .ec_policy = mem_strdup(""),
+        .path = (char *)path,
+        .owner = owner,
+        .group = group,
+        .symlink = "",
+        .ec_policy = "",
     };
-    status->name = path_name(status->path);
+    fs_status_copy(status, &found);
+    mem_free(owner);
+    mem_free(group);
     return 0;
 }
 
