@@ -21,6 +21,16 @@ static int wait_for(int fd, short events, int timeout_ms, struct err *err)
     }
 }
 
+/* A socket's failure is never ERR_IO, which means a disk to callers that serve files. */
+static int socket_error(struct err *err, const char *what)
+{
+    int code = err_set_errno(err, errno, "%s", what);
+
+    if (code != ERR_IO) return code;
+    if (err) err->code = ERR_CONNECTION_LOST;
+    return ERR_CONNECTION_LOST;
+}
+
 static int receive(struct xfer_in *in, void *to, size_t size, size_t *got, struct err *err)
 {
     for (;;) {
@@ -32,7 +42,7 @@ static int receive(struct xfer_in *in, void *to, size_t size, size_t *got, struc
         if (n == 0) return err_set(err, ERR_EOF, "the peer closed the connection");
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return err_set_errno(err, errno, "read from the connection");
+            return socket_error(err, "read from the connection");
         int rc = wait_for(in->fd, POLLIN, in->timeout_ms, err);
         if (rc) return rc;
     }
@@ -106,7 +116,7 @@ int xfer_writev(int fd, struct iovec *parts, int count, int flags, int timeout_m
         if (n < 0) {
             if (errno == EINTR) continue;
             if (errno != EAGAIN && errno != EWOULDBLOCK)
-                return err_set_errno(err, errno, "write to the connection");
+                return socket_error(err, "write to the connection");
             int rc = wait_for(fd, POLLOUT, timeout_ms, err);
             if (rc) return rc;
             continue;
@@ -145,7 +155,7 @@ int xfer_sendfile(int fd, int from, int64_t offset, size_t size, int timeout_ms,
         if (errno == EIO)
             return err_set(err, ERR_IO, "the disk failed at offset %" PRId64, (int64_t)at);
         if (errno != EAGAIN && errno != EWOULDBLOCK)
-            return err_set_errno(err, errno, "send to the connection");
+            return socket_error(err, "send to the connection");
         int rc = wait_for(fd, POLLOUT, timeout_ms, err);
         if (rc) return rc;
     }

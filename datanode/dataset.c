@@ -348,13 +348,14 @@ static int read_open(struct block_pool *pool, struct replica *replica, int64_t m
                        "Replica is not readable, block=blk_%" PRId64 "_%" PRIu64 ", state=%s",
                        open->id, open->gs, replica_state_name(open->state));
     int rc = open_pair_at(pool, open->volume, place_of_open(open), open->id, open->gs, read, err);
-    if (rc) return rc;
+    if (rc) return dataset_note_error(pool->dataset, open->volume, err);
     read->state = open->state;
     read->length = state == REPLICA_FINALIZED ? open->on_disk : MIN(open->acked, open->on_disk);
     read->has_tail = ends_in_chunk(read);
     rc = tail_of_open(read, open, err);
-    if (rc) replica_read_close(read);
-    return rc;
+    if (!rc) return 0;
+    replica_read_close(read);
+    return dataset_note_error(pool->dataset, open->volume, err);
 }
 
 /* Without a lock: files move or change only after the map did, so an unchanged map entry proves
@@ -379,7 +380,7 @@ static int read_finalized(struct block_pool *pool, const struct replica *replica
     if (there && replica_is_open(&again)) replica_open_put(again.open);
     if (there && again.state == REPLICA_FINALIZED && again.gs == replica->gs &&
         again.volume == replica->volume && again.length == replica->length)
-        return rc;
+        return rc ? dataset_note_error(pool->dataset, replica->volume, err) : 0;
     if (!rc) replica_read_close(read);
     return 1;
 }
@@ -424,8 +425,6 @@ static int open_read_once(struct block_pool *pool, const struct block_name *bloc
     if (rc == ERR_NOT_FOUND && replica.state == REPLICA_FINALIZED) {
         forget_missing(pool, &replica);
         rc = not_found(pool, block, err);
-    } else if (rc < 0) {
-        dataset_note_error(pool->dataset, replica.volume, err);
     }
     release_open(&replica);
     return rc;

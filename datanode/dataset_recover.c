@@ -221,12 +221,11 @@ static int update_locked(struct block_pool *pool, const struct block_name *block
         return err_set(err, ERR_IO, "rur.getNumBytes() < newlength = %" PRId64 ", rur has %" PRId64,
                        new_length, open->on_disk);
 
-    if (new_id && new_id != block->id) {
-        int rc = copy_to_new(pool, open, new_id, recovery_id, new_length, err);
-        return rc ? rc : finalize_locked(pool, open, open->on_disk, true, err);
-    }
-    int rc = cut_and_rename(pool, open, recovery_id, new_length, err);
-    return rc ? rc : finalize_locked(pool, open, new_length, true, err);
+    bool copy = new_id && new_id != block->id;
+    int rc = copy ? copy_to_new(pool, open, new_id, recovery_id, new_length, err)
+                  : cut_and_rename(pool, open, recovery_id, new_length, err);
+    if (rc) return dataset_note_error(pool->dataset, open->volume, err);
+    return finalize_locked(pool, open, copy ? open->on_disk : new_length, true, err);
 }
 
 int dataset_update_recovery(struct block_pool *pool, const struct block_name *block,
@@ -244,7 +243,6 @@ int dataset_update_recovery(struct block_pool *pool, const struct block_name *bl
                  ? update_locked(pool, block, &replica, recovery_id, new_id, new_length, err)
                  : err_set(err, ERR_IO, "replica.getState() != RUR, replica=%s, %s", text,
                            replica_state_name(replica.state));
-    if (rc) dataset_note_error(pool->dataset, replica.volume, err);
     *volume = pool->dataset->volumes[replica.volume];
     release_open(&replica);
     return rc;
