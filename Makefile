@@ -99,7 +99,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop lint format install
+.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop round-trip-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -122,6 +122,8 @@ check-scenario: all $(LIVE)
 check-interop: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
+round-trip-soak: deps-interop all
+	@JOBS=1 TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/soak_round_trip.sh
 
 lint: deps-lint
 	@bash tests/lint.sh

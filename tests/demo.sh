@@ -12,8 +12,8 @@ export PATH=$PWD/$build/bin:$PATH
 say() { printf '\n\033[1m%s\033[0m\n' "$*"; }
 show() { printf '$ %s\n' "$*"; "$@"; }
 start() {
-    printf '$ hdfs mini --dir %s\n' "$work/cluster"
-    hdfs mini --dir "$work/cluster" > "$work/uri" 2> "$work/mini.err" & mini=$!
+    printf '$ hdfs mini --dir %s --datanodes 3\n' "$work/cluster"
+    hdfs mini --dir "$work/cluster" --datanodes 3 > "$work/uri" 2> "$work/mini.err" & mini=$!
     until [[ -s $work/uri ]]; do
         kill -0 "$mini" 2>/dev/null || { cat "$work/mini.err"; exit 1; }
         sleep 0.02
@@ -26,7 +26,8 @@ say "A cluster: one namenode, three datanodes"
 start
 say "A real tree goes in"
 mkdir "$work/in"
-(cd /usr/share && find . -type f -size -500k ! -name '*:*' 2>/dev/null | head -n 3000 | tar -c --hard-dereference -T -) | tar -x -C "$work/in"
+(cd /usr/share && find . -type f -size -500k ! -name '*:*' > "$work/list")
+head -n 3000 "$work/list" | tar -c --hard-dereference -C /usr/share -T - | tar -x -C "$work/in"
 head -c 67108864 /dev/urandom > "$work/in/random-64MiB"
 show dfs -put -t 4 "$work/in" /demo
 show dfs -ls /demo
@@ -42,5 +43,7 @@ kill "$mini"; wait "$mini" || true; mini=
 start
 show dfs -count -h /demo
 dfs -cat /demo/random-64MiB | cmp - "$work/in/random-64MiB" && echo "random-64MiB is equal"
-show hdfs dfsadmin -report -live | head -n 20
+printf '$ hdfs dfsadmin -report -live | head -n 14\n'
+hdfs dfsadmin -report -live > "$work/report"
+head -n 14 "$work/report"
 say "Done. Try it yourself: build/bin/hdfs mini --dir /tmp/my-cluster"

@@ -5,7 +5,8 @@ cluster_start --datanodes 3 || finish
 
 tree=${TREE:-/usr/share/doc}
 mkdir "$WORK/in"
-(cd "$tree" && find . -type f -size -200k ! -name '*:*' | head -n "${TREE_FILES:-2000}" | tar -c --hard-dereference -T - ) | tar -x -C "$WORK/in"
+(cd "$tree" && find . -type f -size -200k ! -name '*:*' > "$WORK/list")
+head -n "${TREE_FILES:-2000}" "$WORK/list" | tar -c --hard-dereference -C "$tree" -T - | tar -x -C "$WORK/in"
 files=$(find "$WORK/in" -type f | wc -l)
 echo "# $files files, $(du -sh "$WORK/in" | cut -f 1)"
 
