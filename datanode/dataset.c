@@ -112,7 +112,11 @@ struct block_pool *dataset_pool(struct dataset *dataset, const char *pool_id)
 
 int dataset_note_error(struct dataset *dataset, uint16_t volume, const struct err *err)
 {
-    if ((err->code == ERR_IO || err->code == ERR_READ_ONLY) && dataset->disk_error)
+    /* Not found: a disk that was unmounted looks like that. */
+    bool suspicious =
+        err->code == ERR_IO || err->code == ERR_READ_ONLY || err->code == ERR_NOT_FOUND;
+
+    if (suspicious && dataset->disk_error)
         dataset->disk_error(dataset->disk_error_arg, dataset->volumes[volume], err);
     return err->code;
 }

@@ -174,6 +174,7 @@ static Pb__StorageReport *storage_report(const struct volume *volume, const stru
 {
     Pb__StorageReport *report = ARENA_NEW(arena, Pb__StorageReport);
     struct volume_space space = {0};
+    struct err err = ERR_INIT;
 
     pb__storage_report__init(report);
     report->storage = ARENA_NEW(arena, Pb__DatanodeStorage);
@@ -181,7 +182,8 @@ static Pb__StorageReport *storage_report(const struct volume *volume, const stru
     report->storageuuid = report->storage->storageuuid = (char *)(uintptr_t)volume->uuid;
     report->storage->has_state = report->storage->has_storagetype = 1;
     report->storage->storagetype = volume->type;
-    bool failed = atomic_load(&volume->failed) || volume_space(volume, &space, NULL);
+    bool failed = volume_space(volume, &space, &err) != 0;
+    if (failed) dataset_note_error(pool->dataset, volume->index, &err);
     report->has_failed = report->has_capacity = report->has_dfsused = 1;
     report->has_remaining = report->has_blockpoolused = report->has_nondfsused = 1;
     report->failed = failed;
