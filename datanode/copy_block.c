@@ -298,26 +298,34 @@ static int fetch(struct xfer_context *ctx, struct block_pool *pool, const struct
     return recv_block_copy(ctx, in, &write, &wish.sum, &balance, length, err);
 }
 
+static int replace_from_other(struct xfer_context *ctx, struct block_pool *pool,
+                              const struct block_name *block, const Pb__OpReplaceBlock *op,
+                              struct volume **volume, int64_t *length, struct err *err)
+{
+    int fd;
+
+    int rc = connect_to(ctx->dn, op->source->id, 1, &fd, err);
+    if (rc) return rc;
+    rc = xfer_answer(ctx, PB__STATUS__IN_PROGRESS, NULL, err);
+    if (!rc) rc = fetch(ctx, pool, block, op, fd, volume, length, err);
+    close(fd);
+    return rc;
+}
+
 static int replace(struct xfer_context *ctx, struct block_pool *pool,
                    const struct block_name *block, const Pb__OpReplaceBlock *op, struct err *err)
 {
     struct volume *volume;
     int64_t length;
-    int fd;
+    bool own = str_eq(op->source->id->datanodeuuid, ctx->dn->uuid);
 
-    if (str_eq(op->source->id->datanodeuuid, ctx->dn->uuid))
-        return err_set(err, ERR_UNSUPPORTED,
-                       "moving a block between storages of one datanode is not supported");
-    int rc = connect_to(ctx->dn, op->source->id, 1, &fd, err);
-    if (rc) return rc;
-    rc = xfer_answer(ctx, PB__STATUS__IN_PROGRESS, NULL, err);
-    if (!rc) rc = fetch(ctx, pool, block, op, fd, &volume, &length, err);
-    close(fd);
+    int rc = own ? dataset_move(pool, block, op->storagetype, &volume, &length, err)
+                 : replace_from_other(ctx, pool, block, op, &volume, &length, err);
     if (rc) return rc;
     nn_report_received(pool->report, volume, block->id, block->gs, length, op->delhint,
                        RECEIVED_WAIT_MS);
-    log_info("Moved blk_%" PRId64 " from %s:%u, delHint=%s", block->id, op->source->id->ipaddr,
-             op->source->id->xferport, op->delhint);
+    log_info("Moved blk_%" PRId64 " from %s:%u to %s, delHint=%s", block->id,
+             op->source->id->ipaddr, op->source->id->xferport, volume->dir, op->delhint);
     return 0;
 }
 

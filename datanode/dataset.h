@@ -181,6 +181,12 @@ bool dataset_view(struct block_pool *pool, int64_t id, struct replica_view *view
 int dataset_invalidate(struct block_pool *pool, int64_t id, uint64_t gs,
                        struct err *err) MUST_CHECK;
 
+/* ---- moving ---- */
+
+/* FINALIZED on a disk of another type -> FINALIZED on one of `type`. */
+int dataset_move(struct block_pool *pool, const struct block_name *block, Pb__StorageType type,
+                 struct volume **volume, int64_t *length, struct err *err) MUST_CHECK;
+
 /* ---- recovery ---- */
 
 struct recovery_info {

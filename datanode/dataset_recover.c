@@ -8,8 +8,6 @@
 #include "common/mem.h"
 #include "datanode/dataset_internal.h"
 
-enum { COPY_STEP = 1 << 20 };
-
 static int check_recovery(const struct block_pool *pool, const struct block_name *block,
                           const struct replica *replica, uint64_t recovery_id, struct err *err)
 {
@@ -112,21 +110,6 @@ int dataset_init_recovery(struct block_pool *pool, const struct block_name *bloc
 }
 
 /* ---- the update ---- */
-
-static int copy_bytes(int from, int to, int64_t size, struct err *err)
-{
-    off_t in = 0, out = 0;
-
-    while (in < size) {
-        ssize_t n =
-            copy_file_range(from, &in, to, &out, (size_t)MIN(size - in, (int64_t)COPY_STEP), 0);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "copy block");
-        if (n == 0)
-            return err_set(err, ERR_CORRUPT, "the block's file ends at %" PRId64, (int64_t)in);
-    }
-    return 0;
-}
 
 /* A new finalized block with the first bytes of the replica, for truncation below a snapshot. */
 static int copy_to_new(struct block_pool *pool, const struct replica_open *open, int64_t new_id,

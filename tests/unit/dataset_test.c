@@ -287,6 +287,29 @@ static void full_disks_refuse(void **state UNUSED)
     write_leave(&write);
 }
 
+static void from_disk_to_disk(void **state UNUSED)
+{
+    struct block_name block = named(12, 1001);
+    struct volume *volume;
+    int64_t length, before = dataset->volumes[0]->used;
+
+    make_finalized(12, 1001, 1000);
+    assert_int_equal(dataset_move(pool, &block, PB__STORAGE_TYPE__DISK, &volume, &length, &err),
+                     ERR_REPLICA_EXISTS);
+    assert_int_equal(dataset_move(pool, &block, PB__STORAGE_TYPE__ARCHIVE, &volume, &length, &err),
+                     ERR_DISK_OUT_OF_SPACE);
+    assert_int_equal(dataset_move(pool, &block, PB__STORAGE_TYPE__SSD, &volume, &length, &err), 0);
+    assert_int_equal(volume->index, 1);
+    assert_int_equal(dataset->volumes[0]->used, before);
+    assert_int_equal(dataset->volumes[1]->promised, 0);
+    check_read(12, 1001, 1000);
+    restart();
+    check_read(12, 1001, 1000);
+    block.gs = 1002;
+    assert_int_equal(dataset_move(pool, &block, PB__STORAGE_TYPE__DISK, &volume, &length, &err),
+                     ERR_REPLICA_NOT_FOUND);
+}
+
 /* ---- block recovery ---- */
 
 static void block_recovery(void **state UNUSED)
@@ -470,6 +493,7 @@ int main(void)
         TEST(copies),
         TEST(deleting),
         TEST(full_disks_refuse),
+        TEST(from_disk_to_disk),
         TEST(block_recovery),
         TEST(truncation_below_a_snapshot),
         TEST(restart_finds_what_was_there),
