@@ -5,8 +5,8 @@
  *
  *   CREATE ──pipeline_open()──▶ STREAMING ──last packet──▶ CLOSING ──pipeline_end_block()──▶ CREATE
  *   APPEND ──pipeline_open()──▶ STREAMING
- *   APPEND, STREAMING, CLOSING ──error, pipeline_recover()──▶ the same, with other datanodes and a
- * new generation stamp
+ *   APPEND, STREAMING, CLOSING ──error, pipeline_recover()──▶ the same, with other datanodes and
+ *                                                             a new generation stamp
  *
  * Belongs to its stream, which holds its lock during all calls.
  */

@@ -1,9 +1,9 @@
 /*
  * The protocol of one connection, server side (org.apache.hadoop.ipc.Server.Connection):
  *
- *   PREAMBLE --"hrpc" 9--> CONTEXT --context--> OPEN --calls--> OPEN      on_preamble, on_context,
- * on_call |          \--SASL--> SASL --switched to simple--> CONTEXT         on_sasl
- *      \______________________ any breach ______________/                 fail_fatal
+ *   PREAMBLE --"hrpc" 9--> CONTEXT --context--> OPEN --calls--> OPEN       on_preamble, on_context,
+ *      |          \--SASL--> SASL --switched to simple--> CONTEXT          on_call, on_sasl
+ *      \______________________ any breach ______________/                  fail_fatal
  *                                 LAST --all sent--> LINGER --peer's end or a second--> CLOSED
  *
  * Input is parsed straight from the thread's scratch memory; only an unfinished frame, or one that

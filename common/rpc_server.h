@@ -9,8 +9,8 @@
  *     network thread           daemon's thread(s)                         network thread
  *     decode -> submit()   ->  rpc_call_run() .. rpc_call_reply|_fail()
  *                              .. (edits reach the disk) ..
- *                              rpc_call_release() .. rpc_server_flush() -> bytes go out, call
- * returns to the pool
+ *                              rpc_call_release() .. rpc_server_flush() -> bytes go out,
+ *                                                                  call returns to the pool
  *
  * Thread rules: listen, start, stop and free from the owner's thread. A call belongs to the network
  * thread until submit(), then to the daemon (one thread at a time) until rpc_call_release(), which

@@ -2,10 +2,11 @@
  * The datanode: owns and wires its parts. Made and freed by main, from one thread; the parts say
  * which of their functions others may call.
  *
- *   loop thread     accepts data connections, rests idle ones, signals           xceiver.h
- *   op threads      one per running transfer                                      recv_block.h,
- * send_block.h, … rpc threads     ClientDatanodeProtocol, InterDatanodeProtocol ipc_ops.h link
- * threads    two per namenode: heartbeats and full reports; changes        nn_link.h syncer closed
+ *   loop thread    accepts data connections, rests idle ones, signals       xceiver.h
+ *   op threads     one per running transfer                                 recv_block.h, send_block.h
+ *   rpc threads    ClientDatanodeProtocol, InterDatanodeProtocol            ipc_ops.h
+ *   link threads   two per namenode: heartbeats and full reports; changes   nn_link.h
+ *   syncer         closed blocks to the disk                                syncer.h
  * blocks to the disk                                     syncer.h
  */
 #ifndef DATANODE_DATANODE_H

@@ -3,9 +3,11 @@
  * namespace with one or more namenodes; each namenode has a link with two threads. Answers Hadoop's
  * BPOfferService and BPServiceActor.
  *
- *   CONNECT --versionRequest, pool opened--> REGISTER --> REPORT (heartbeats, lease, full report)
- * --> SERVE any --connection lost--> stays, and tries again every second any --namenode says
- * register--> REGISTER;  wrong cluster or namespace --> ENDED
+ *   CONNECT --versionRequest, pool opened--> REGISTER
+ *   REGISTER --> REPORT (heartbeats, lease, full report) --> SERVE
+ *   any --connection lost--> stays, and tries again every second
+ *   any --namenode says register--> REGISTER
+ *   any --wrong cluster or namespace--> ENDED
  */
 #ifndef DATANODE_NN_LINK_H
 #define DATANODE_NN_LINK_H

@@ -1,10 +1,10 @@
 /*
  * WRITE_BLOCK: one stage of a pipeline. Answers Hadoop's BlockReceiver.
  *
- *   SETUP --replica ready, mirror connected, answer sent--> RECEIVE --last packet--> DRAIN --last
- * ack--> done RECEIVE, DRAIN --mirror breaks--> BROKEN: [SUCCESS, ERROR] upstream, until that
- * closes any --own trouble--> closed; a client's replica stays RBW for recovery, a copy's is
- * deleted
+ *   SETUP --replica ready, mirror connected, answer sent--> RECEIVE
+ *   RECEIVE --last packet--> DRAIN --last ack--> done
+ *   RECEIVE, DRAIN --mirror breaks--> BROKEN: [SUCCESS, ERROR] upstream, until that closes
+ *   any --own trouble--> closed; a client's replica stays RBW for recovery, a copy's is deleted
  *
  * One thread does it all: it polls both neighbours, and while a packet waits for room towards the
  * mirror it goes on relaying acks, so that a slow mirror cannot make the two wait for each other.

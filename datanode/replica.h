@@ -2,10 +2,10 @@
  * One replica of a block on this datanode, as the map keeps it, and the part that only replicas
  * under change have. Answers Hadoop's ReplicaInfo and its kin.
  *
- *   (none) --create--> RBW --finalize--> FINALIZED --append--> RBW          writers
- *   (none) --create--> TEMPORARY --finalize--> FINALIZED, or --convert--> RBW   copies between
- * datanodes RBW on disk --restart--> RWR;  TEMPORARY --restart--> gone FINALIZED, RBW, RWR --init
- * recovery--> RUR --update--> FINALIZED
+ *   (none) --create--> RBW --finalize--> FINALIZED --append--> RBW                writers
+ *   (none) --create--> TEMPORARY --finalize--> FINALIZED, or --convert--> RBW     copies
+ *   RBW on disk --restart--> RWR;  TEMPORARY --restart--> gone
+ *   FINALIZED, RBW, RWR --init recovery--> RUR --update--> FINALIZED
  *
  * The transitions are in dataset.h.
  */

@@ -2,9 +2,10 @@
  * The data port: accepts connections, rests idle ones in the event loop, runs operations on worker
  * threads in straight-line blocking code. Answers Hadoop's DataXceiverServer and DataXceiver.
  *
- *   accepted --> RESTING (in the loop, at most the keepalive time) --readable--> RUNNING (on a
- * worker) RUNNING --operation done, connection may live on--> RUNNING if more is there, else
- * RESTING RUNNING --anything else--> closed
+ *   accepted --> RESTING (in the loop, at most the keepalive time)
+ *   RESTING --readable--> RUNNING (on a worker)
+ *   RUNNING --operation done, connection may live on--> RUNNING if more is there, else RESTING
+ *   RUNNING --anything else--> closed
  */
 #ifndef DATANODE_XCEIVER_H
 #define DATANODE_XCEIVER_H

@@ -1,9 +1,9 @@
 /*
  * The child's life, and what the parent sees of it through a pair of sockets:
  *
- *   fork -> writes fsimage.ckpt_N -> 'r' -> waits for 'c' (the journal holds N) -> .md5, rename,
- * purge -> 's', a byte for each directory -> exit 0
- *                                 -> 'e', text -> exit 1
+ *   fork -> writes fsimage.ckpt_N -> 'r' -> waits for 'c' (the journal holds N)
+ *        -> .md5, rename, purge -> 's', a byte for each directory -> exit 0
+ *        -> 'e', text -> exit 1
  *
  * The parent only looks (checkpoint_tick), never waits. A parent that dies takes the child along.
  */

@@ -3,7 +3,7 @@
  *
  *   core thread:     edit_log_append() encodes into the pending batch and returns at once
  *   journal thread:  takes all that is pending, writes it to every directory, fdatasyncs each once,
- * publishes synced_txid, calls on_synced
+ *                    publishes synced_txid, calls on_synced
  *
  * so one sync serves every request of the meantime (group commit). A reply may leave once its txid
  * is <= edit_log_synced_txid(). A directory that fails is dropped; when too few are left the log is
