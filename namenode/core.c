@@ -221,12 +221,32 @@ NORETURN static void stop_on(const struct edit *edit, const struct err *err)
     abort();
 }
 
+/* The inode and the directory that lists it. */
+static void note_changed(struct core *core, const struct inode *inode, uint64_t txid)
+{
+    if (!inode) return;
+    tree_note_changed(&core->tree, inode, txid);
+    tree_note_changed(&core->tree, inode_parent(core->tree.inodes, inode), txid);
+}
+
+static void note_edit(struct core *core, const struct edit *edit)
+{
+    uint64_t txid = core->txid_applied + 1; /* what the record is about to get */
+
+    if (edit->op == EDIT_ADD || edit->op == EDIT_MKDIR || edit->op == EDIT_SYMLINK)
+        note_changed(core, inode_find(core->tree.inodes, edit->inode_id), txid);
+    else
+        note_changed(core, edit->inode, txid);
+}
+
 uint64_t core_edit(struct core *core, struct edit *edit)
 {
     struct err err = ERR_INIT;
 
     assert(!core->replaying);
+    note_edit(core, edit); /* where it was */
     if (edit_apply(core, edit, &err)) stop_on(edit, &err);
+    if (edit->op != EDIT_DELETE) note_edit(core, edit); /* where it is */
     edit->txid = core->sink ? core->sink(core->sink_context, edit) : core->txid_applied + 1;
     assert(edit->txid > core->txid_applied);
     core->txid_applied = edit->txid;

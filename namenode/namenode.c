@@ -290,6 +290,7 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     state->entry->response->message_init(response);
 
     uint64_t before = core->txid_applied;
+    nn->recent.seen = 0;
     int rc = state->entry->run(core, &op, call->request, response, &err);
     if (rc == OP_HOLD) {
         hold(nn, call, state, op.held_block);
@@ -306,7 +307,7 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
         rpc_call_fail(call, &err);
     settle_retry_cache(nn, call, state, rc == 0);
     audit_call(nn, &op, state->entry, rc);
-    finish_call(nn, call, core->txid_applied != before ? core->txid_applied : 0);
+    finish_call(nn, call, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
 }
 
 /* Runs held calls again whose block completed (block != 0) or whose time is up. */
@@ -562,6 +563,7 @@ static int start_journal(struct namenode *nn, struct err *err)
 
     if (rc) return rc;
     nn->core.txid_applied = edit_log_last_txid(nn->journal);
+    nn->core.tree.recent = &nn->recent;
     nn->core.sink = edit_log_append;
     nn->core.sink_context = nn->journal;
     nn->core.on_block_complete = on_block_complete;

@@ -65,6 +65,7 @@ struct namenode {
     pthread_mutex_t durable_lock; /* guards `waiting` */
     struct call_list waiting;     /* answered, in txid order: released by the journal thread */
 
+    struct tree_recent recent; /* core thread: what reads may have seen before it is durable */
     struct call_list held; /* core thread: `complete` calls waiting for their block */
     struct call_list sliced; /* core thread: calls that have a slice of work left */
     int64_t tick_ms;       /* core thread: when the next tick is due */

@@ -132,6 +132,7 @@ static void walk(const struct tree *tree, struct resolved *out)
     struct component component;
 
     out->deepest = at;
+    tree_note_seen(tree, at);
     while (next_component(&rest, &component)) {
         struct inode *dir = at;
 
@@ -143,6 +144,7 @@ static void walk(const struct tree *tree, struct resolved *out)
         if (!at) continue;
         out->found++;
         out->deepest = at;
+        tree_note_seen(tree, at);
     }
     out->inode = at;
     out->is_dot_snapshot =

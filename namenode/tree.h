@@ -17,6 +17,16 @@ enum {
 
 struct arena;
 
+/*
+ * Which inodes were changed by which edit of late, by a table without exact places: two inodes may share one, so that the answer is never too
+ * low. A read that saw something changed by an edit must not be answered before that edit is durable.
+ */
+enum { TREE_RECENT_SLOTS = 4096 };
+struct tree_recent {
+    uint64_t txids[TREE_RECENT_SLOTS]; /* by inode id */
+    uint64_t seen;                     /* the highest that path resolutions met since it was set to 0 */
+};
+
 struct tree {
     struct inode_table *inodes;
     struct inode *root;
@@ -24,7 +34,20 @@ struct tree {
     struct tree_index *index; /* (parent, name) -> inode */
     uint32_t *detached;       /* roots of deleted trees that wait to be freed: apply_tree.c */
     uint32_t detached_count, detached_capacity;
+    struct tree_recent *recent; /* NULL: nobody asks */
 };
+
+static inline void tree_note_changed(struct tree *tree, const struct inode *inode, uint64_t txid)
+{
+    if (tree->recent && inode) tree->recent->txids[inode->id % TREE_RECENT_SLOTS] = txid;
+}
+
+static inline void tree_note_seen(const struct tree *tree, const struct inode *inode)
+{
+    struct tree_recent *recent = tree->recent;
+
+    if (recent) recent->seen = MAX(recent->seen, recent->txids[inode->id % TREE_RECENT_SLOTS]);
+}
 
 int tree_init(struct tree *tree); /* a root, id INODE_ID_ROOT, mode 0755, owner "", "" until set */
 void tree_release(struct tree *tree);
