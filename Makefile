@@ -3,6 +3,7 @@
 #   make                  programs and libraries in build/
 #   make demo             a running cluster on this machine, files put in, read back and compared
 #   make check            unit tests and cluster scenarios; SAN=address,undefined or SAN=thread for sanitizers
+#   make kill-soak        200 rounds of daemons killed under load; ROUNDS=n, SEED=n
 #   make check-interop    the same cluster met by stock Java and Go clients
 #   make lint             formatting, clang-tidy, cppcheck, shellcheck, layers
 #   make docs             docs/config.md from common/conf.def
@@ -99,7 +100,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop round-trip-soak lint format install
+.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -119,6 +120,8 @@ check-unit: deps
 	@BUILD=$B tests/run $(UNIT)
 check-scenario: all $(LIVE)
 	@BUILD=$B tests/run $(SCENARIOS)
+kill-soak: all $(LIVE)
+	@ROUNDS=$${ROUNDS:-200} TEST_TIMEOUT=7200 BUILD=$B tests/run tests/scenario/30_kill9.sh
 check-interop: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
