@@ -2,6 +2,7 @@
 
 #include <stdarg.h>
 
+#include "client/shell/copy.h"
 #include "common/mem.h"
 
 int command_illegal(struct err *err, const char *format, ...)
@@ -231,7 +232,7 @@ int command_run(const struct command_entry *entry, struct shell *shell, const ch
     if (command->options) rc = command->options(cmd, &args, err);
     if (!rc) rc = command->raw ? command->raw(cmd, &args, err) : command_raw(cmd, &args, err);
     rc = show(cmd, rc, err);
-    *exit_code = cmd->errors ? 1 : cmd->exit_code;
+    *exit_code = copy_interrupted() ? EXIT_INTERRUPTED : cmd->errors ? 1 : cmd->exit_code;
     args_release(&args);
     if (command->release) command->release(cmd);
     pthread_mutex_destroy(&cmd->lock);

@@ -71,7 +71,6 @@ int destination_arguments(struct cmd *cmd, struct items *items, struct err *err)
     if (!rc) rc = command_arguments(cmd, items, err);
     worker_pool_free(destination->pool);
     destination->pool = NULL;
-    if (copy_interrupted()) cmd->exit_code = 130;
     return rc;
 }
 

@@ -339,7 +339,8 @@ static int configure(struct mini *mini, struct err *err)
 
 /* ---- life ---- */
 
-/* The old blocks go with the old names: a datanode would not join another file system. */
+/* The old blocks go with the old names: a datanode would not join another file system. Datanodes
+ * beyond those that are wanted now go altogether. */
 static int clear_data(struct mini *mini, struct err *err)
 {
     int rc = 0;
@@ -347,9 +348,10 @@ static int clear_data(struct mini *mini, struct err *err)
     for (int i = 1;
          i <= DATANODES_MAX && !rc && (i <= mini->datanode_count || datanode_exists(mini, i));
          i++) {
-        char *data = mem_printf("%s/datanode%d/data", mini->dir, i);
-        rc = file_remove_tree(data, err);
-        mem_free(data);
+        const char *part = i <= mini->datanode_count ? "/data" : "";
+        char *path = mem_printf("%s/datanode%d%s", mini->dir, i, part);
+        rc = file_remove_tree(path, err);
+        mem_free(path);
     }
     return rc;
 }

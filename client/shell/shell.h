@@ -17,7 +17,7 @@ enum {
         1, /* IllegalArgumentException: the text and the usage are shown, the exit code is 255 */
     SHELL_FATAL = 2, /* another RuntimeException: "Fatal internal error", 255 */
 };
-enum { EXIT_USAGE = 255 }; /* Java's -1 */
+enum { EXIT_USAGE = 255 /* Java's -1 */, EXIT_INTERRUPTED = 130 };
 
 struct vfs;
 

@@ -15,11 +15,12 @@ here=$(cd "$(dirname "${BASH_SOURCE[0]}")" && pwd)
 HDFS=${HDFS:-$here/../../build/bin/hdfs}
 : "${HADOOP_CONF_DIR:?the configuration of a cluster is needed}" "${APACHE_CLASSPATH:?the jars of Apache Hadoop are needed}"
 work=$(mktemp -d "${TMPDIR:-/tmp}/shell-compare.XXXXXX")
+# shellcheck disable=SC2034 # the list names it
 AUTHORITY=$("$HDFS" getconf -confKey fs.defaultFS | sed 's#^hdfs://##; s#/.*##')
 root=/shell-compare-$$
 cleanup() {
     "$HDFS" dfs -rm -r -f -skipTrash "$root" >/dev/null 2>&1
-    [[ -n ${KEEP:-} ]] && echo "# outputs are in $work" || rm -rf "$work"
+    if [[ -n ${KEEP:-} ]]; then echo "# outputs are in $work"; else rm -rf "$work"; fi
 }
 trap cleanup EXIT
 
