@@ -103,10 +103,11 @@ int xfer_op_read(struct xfer_in *in, struct arena *arena, struct xfer_op *op, st
 
 void xfer_response_put(struct buf *buf, const Pb__BlockOpResponse *response)
 {
+    static char nothing[] = "";
     Pb__BlockOpResponse copy = *response;
 
     if (!copy.firstbadlink && !copy.message && !copy.checksumresponse && !copy.readopchecksuminfo)
-        copy.firstbadlink = (char[]){""};
+        copy.firstbadlink = nothing;
     xfer_message_put(buf, &copy.base);
 }
 
