@@ -36,8 +36,8 @@ layer datanode 'namenode|client|fuse'
 layer client 'namenode|datanode|fuse'
 
 grep -nE '\b(gets|strtok|sprintf|vsprintf|strcpy|strcat|system|popen)\(' "${sources[@]}" && say "unbounded or shell-running calls"
-printf '%s\n' "${sources[@]}" | grep -E '^(common|namenode|datanode|client)/' | grep -vE 'common/(loop|conn|http)\.c$' |
-    xargs grep -nE '#include <event2?/' && say "libevent appears only in loop.c, conn.c and http.c"
+printf '%s\n' "${sources[@]}" | grep -E '^(common|namenode|datanode|client)/' | grep -vE 'common/(loop|http)\.c$' |
+    xargs grep -nE '#include <event2?/' && say "libevent appears only in loop.c and http.c"
 
 docs/config.sh | cmp -s - docs/config.md || say "docs/config.md is not what common/conf.def says: run make docs"
 for page in docs/man/*.[1-9]; do
