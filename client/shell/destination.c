@@ -86,8 +86,14 @@ int destination_target(struct destination *destination, const struct item *src, 
         return 0;
     }
     *target = (struct item){.vfs = NULL};
-    if (!dst->exists) return item_not_found(dst, err);
-    if (!item_is_dir(dst)) return item_not_directory_error(dst, err);
+    if (!dst->exists) {
+        item_not_found(dst, err);
+        return ERR_NOT_FOUND;
+    }
+    if (!item_is_dir(dst)) {
+        item_not_directory_error(dst, err);
+        return ERR_NOT_DIRECTORY;
+    }
     if (!destination->dst_fresh) return item_child(dst, name, target, err);
     item_missing_child(dst, name, target);
     return 0;
@@ -163,7 +169,10 @@ int destination_recurse(struct cmd *cmd, struct item *src, struct err *err)
     bool outer_fresh = destination->dst_fresh;
     int rc = destination_target(destination, src, &target, err);
 
-    if (rc) return rc;
+    if (rc) {
+        item_release(&target);
+        return rc;
+    }
     destination->dst = target;
     rc = make_directory(destination, err);
     if (!rc) rc = command_recurse(cmd, src, err);

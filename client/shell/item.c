@@ -107,11 +107,12 @@ static char *decode_escapes(const char *text)
     char *decoded = mem_alloc(strlen(text) + 1), *to = decoded;
 
     for (; *text; text++) {
-        if (*text == '%' && hex_value(text[1]) >= 0 && hex_value(text[2]) >= 0) {
-            *to++ = (char)(hex_value(text[1]) << 4 | hex_value(text[2]));
-            text += 2;
-        } else {
+        int high = *text == '%' ? hex_value(text[1]) : -1, low = high < 0 ? -1 : hex_value(text[2]);
+        if (low < 0) {
             *to++ = *text;
+        } else {
+            *to++ = (char)(high * 16 + low);
+            text += 2;
         }
     }
     *to = '\0';

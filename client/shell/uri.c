@@ -108,7 +108,7 @@ static unsigned next_byte(const char **at, char pending[2], int *left)
 
 int uri_path_compare(const char *a, const char *b)
 {
-    char pending_a[2], pending_b[2];
+    char pending_a[2] = {0}, pending_b[2] = {0};
     int left_a = 0, left_b = 0;
 
     for (;;) {
