@@ -89,17 +89,28 @@ static void put_date(struct buf *out, int64_t wall_ms)
     buf_put_str(out, text);
 }
 
-/* Float.toString() of a share in percent. */
-static void put_percent(struct buf *out, uint64_t part, uint64_t whole)
+/* Float.toString(): the fewest digits that are this float; from 10^7 on and below 10^-3 with an exponent ("1.0E-4"). */
+static const char *float_text(float value, char text[32])
 {
-    float value = (float)(part * 100) / (float)whole;
-    char text[32];
+    bool scientific = value != 0 && (value < 1e-3f || value >= 1e7f);
+    char digits_text[32];
 
     for (int digits = 1; digits <= 9; digits++) {
-        snprintf(text, sizeof text, "%.*g", digits, (double)value);
-        if (strtof(text, NULL) == value) break;
+        snprintf(digits_text, sizeof digits_text, "%.*e", digits - 1, (double)value);
+        if (strtof(digits_text, NULL) != value) continue;
+        int exponent = atoi(strchr(digits_text, 'e') + 1), decimals = MAX(digits - 1, 1);
+        if (scientific) snprintf(text, 32, "%.*fE%d", decimals, strtod(strtok(digits_text, "e"), NULL), exponent);
+        else snprintf(text, 32, "%.*f", MAX(digits - 1 - exponent, 1), (double)value);
+        break;
     }
-    buf_printf(out, " (%s%s %%)", text, strpbrk(text, ".e") ? "" : ".0");
+    return text;
+}
+
+static void put_percent(struct buf *out, uint64_t part, uint64_t whole)
+{
+    char text[32];
+
+    buf_printf(out, " (%s %%)", float_text((float)(part * 100) / (float)whole, text));
 }
 
 /* ---- replicas ---- */
@@ -410,12 +421,8 @@ static void put_replicated(struct core *core, const struct result *r, struct buf
     put_count(out, "Mis-replicated blocks:\t\t", r->misplaced, r->blocks);
     char average[32];
     float value = r->blocks ? (float)r->replicas / (float)r->blocks : 0.0f;
-    for (int digits = 1; digits <= 9; digits++) {
-        snprintf(average, sizeof average, "%.*g", digits, (double)value);
-        if (strtof(average, NULL) == value) break;
-    }
-    buf_printf(out, "\n Default replication factor:\t%u\n Average block replication:\t%s%s\n Missing blocks:\t\t%" PRIu64 "\n Corrupt blocks:\t\t%" PRIu64 "\n Missing replicas:\t\t%" PRIu64,
-               core->conf.replication, average, strchr(average, '.') ? "" : ".0", r->missing, r->corrupt, r->missing_replicas);
+    buf_printf(out, "\n Default replication factor:\t%u\n Average block replication:\t%s\n Missing blocks:\t\t%" PRIu64 "\n Corrupt blocks:\t\t%" PRIu64 "\n Missing replicas:\t\t%" PRIu64,
+               core->conf.replication, float_text(value, average), r->missing, r->corrupt, r->missing_replicas);
     if (r->replicas) put_percent(out, r->missing_replicas, r->expected);
     if (r->decommissioned) buf_printf(out, "\n DecommissionedReplicas:\t%" PRIu64, r->decommissioned);
     if (r->decommissioning) buf_printf(out, "\n DecommissioningReplicas:\t%" PRIu64, r->decommissioning);
