@@ -73,6 +73,7 @@ static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const st
         count = blocks_live(core, block, storages, LOCATIONS_MAX);
         if (!count && block->state == BLOCK_COMMITTED) count = blocks_expected(core, block, storages, LOCATIONS_MAX);
         corrupt = blocks_all_corrupt(core, block);
+        if (corrupt) count = blocks_holders(core, block, storages, LOCATIONS_MAX); /* bad ones are shown when there is nothing else */
         placement_sort_for_reader(core, op->client_ip, storages, count);
     } else {
         count = blocks_expected(core, block, storages, LOCATIONS_MAX);
