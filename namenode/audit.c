@@ -107,7 +107,9 @@ bool audit_log(struct audit *audit, struct core *core, const struct op *op, cons
     } else {
         struct buf *buf = &audit->pending;
         put_time(buf, core->now_wall_ms);
-        buf_printf(buf, " INFO FSNamesystem.audit: allowed=%s\tugi=%s (auth:SIMPLE)\tip=/%s", allowed ? "true" : "false", op->user, op->client_ip);
+        buf_printf(buf, " INFO FSNamesystem.audit: allowed=%s", allowed ? "true" : "false");
+        put_field(buf, "ugi", op->user); /* any name that a client cares to give */
+        buf_printf(buf, " (auth:SIMPLE)\tip=/%s", op->client_ip);
         put_field(buf, "cmd", command);
         put_field(buf, "src", op->audit_src);
         put_field(buf, "dst", op->audit_dst);

@@ -16,7 +16,7 @@
 #include "namenode/storage_policy.h"
 #include "namenode/topology.h"
 
-enum { HOLDERS_MAX = 512, DEPTH_MAX = PATH_DEPTH_MAX };
+enum { HOLDERS_MAX = 512 };
 
 /* A directory on the way, and the last of its children that was looked at. */
 struct frame {
@@ -342,7 +342,6 @@ static void check_entry(struct core *core, struct fsck *fsck, struct inode *inod
     } else {
         if (fsck->options.files) buf_printf(out, "%s <dir>\n", path);
         fsck->dirs++;
-        assert(fsck->depth < DEPTH_MAX);
         GROW(fsck->stack, fsck->capacity, fsck->depth + 1);
         fsck->stack[fsck->depth++] = (struct frame){.dir_id = inode->id, .path = path};
         return;
@@ -354,9 +353,11 @@ static int may_list(struct core *core, struct fsck *fsck, const char *path, stru
 {
     struct arena arena = {0};
     struct resolved resolved;
+    struct op op = *fsck->op;
     int rc = resolve_path(&core->tree, path, &arena, &resolved, err);
 
-    if (!rc && resolved.inode) rc = perm_check(core, fsck->op, &resolved, &(struct perm_request){.target = ACTION_READ_EXECUTE}, err);
+    op.arena = &arena;
+    if (!rc && resolved.inode) rc = perm_check(core, &op, &resolved, &(struct perm_request){.target = ACTION_READ_EXECUTE}, err);
     arena_release(&arena);
     return rc;
 }
@@ -544,9 +545,11 @@ static bool start(struct core *core, struct fsck *fsck, struct buf *out)
 {
     struct arena arena = {0};
     struct resolved path;
+    struct op op = *fsck->op;
     struct err err = ERR_INIT;
     bool go_on = false;
 
+    op.arena = &arena;
     fsck->started = true;
     fsck->began_ms = core->now_ms;
     if (fsck->block_ids) {
@@ -560,7 +563,7 @@ static bool start(struct core *core, struct fsck *fsck, struct buf *out)
     put_date(out, core->now_wall_ms);
     buf_put_u8(out, '\n');
     int rc = resolve_path(&core->tree, fsck->path, &arena, &path, &err);
-    if (!rc) rc = perm_check_traverse(core, fsck->op, &path, &err);
+    if (!rc) rc = perm_check_traverse(core, &op, &path, &err);
     if (!rc && fsck->options.move)
         rc = err_set(&err, ERR_UNSUPPORTED, "-move is not supported: save what can be read with 'dfs -get', then use -delete");
     if (!rc && fsck->options.storage_policies) rc = err_set(&err, ERR_UNSUPPORTED, "-storagepolicies is not supported");

@@ -327,9 +327,12 @@ int op_update_pipeline(struct core *core, struct op *op, const Pb__UpdatePipelin
     if (new_id.generation_stamp <= block->generation_stamp || new_id.generation_stamp > core->generation_stamp)
         return err_set(err, ERR_IO, "Update %s but the new block %s does not have a larger generation stamp than the last block %s", old_text, new_text,
                        block_id_text(&stored, op->arena));
-    if (new_id.length < block->length || new_id.length > INT64_C(1) << 43)
+    if (new_id.length < block->length)
         return err_set(err, ERR_IO, "Update %s (size=%" PRIu64 ") to a smaller size block %s (size=%" PRIu64 ")", old_text, old_id.length, new_text,
                        new_id.length);
+    if (new_id.length > inode_block_size(core->tree.inodes, file))
+        return err_set(err, ERR_IO, "Update %s to a block %s that is longer (size=%" PRIu64 ") than the file's block size %" PRIu64, old_text, new_text,
+                       new_id.length, inode_block_size(core->tree.inodes, file));
     struct block_id *ids = arena_copy(op->arena, open_file_block_ids(file, op->arena), sizeof *ids * file->block_count);
     ids[file->block_count - 1] = new_id;
     struct edit edit = {.op = EDIT_UPDATE_BLOCKS, .path = tree_path_of(&core->tree, file, op->arena), .blocks = ids,
@@ -397,11 +400,14 @@ int op_commit_block_synchronization(struct core *core, struct op *op, const Pb__
     if (block != inode_last_block(file))
         return err_set(err, ERR_IO, "Block (=%s) is not the last block of %s", text, path);
     uint64_t recovery_id = blocks_recovery_id(core, block);
-    if (recovery_id != request->newgenstamp)
+    if (!recovery_id || recovery_id != request->newgenstamp)
         return err_set(err, ERR_IO, "The recovery id %" PRIu64 " does not match current recovery id %" PRIu64 " for block %s", request->newgenstamp,
                        recovery_id, text);
     if (request->newlength > INT64_C(1) << 43)
         return err_set(err, ERR_IO, "Block (=%s) cannot have the length %" PRIu64, text, request->newlength);
+    if (request->closefile && !request->deleteblock && !open_file_progressed(file, false))
+        return err_set(err, ERR_IO, "%s cannot be closed yet: a block before its last %s still waits for its first replica. The recovery is repeated", path,
+                       text);
     if (request->deleteblock)
         drop_unrecoverable(core, op, file, path, request->closefile);
     else

@@ -272,7 +272,7 @@ int op_complete(struct core *core, struct op *op, const Pb__CompleteRequest *req
     }
     response->result = false;
     if (op->deadline_ms && core->now_ms >= op->deadline_ms) return 0;
-    op->held_block = inode_last_block(file)->id;
+    op->held_block = open_file_awaited_block(file);
     return OP_HOLD;
 }
 
@@ -292,7 +292,7 @@ int op_fsync(struct core *core, struct op *op, const Pb__FsyncRequest *request, 
     if (rc) return rc;
     struct block_id *ids = arena_copy(op->arena, open_file_block_ids(file, op->arena), sizeof *ids * file->block_count);
     struct block *last = inode_last_block(file);
-    if (last && !block_is_complete(last) && request->lastblocklength > 0) {
+    if (last && last->state == BLOCK_UNDER_CONSTRUCTION && request->lastblocklength > (int64_t)last->length) {
         if ((uint64_t)request->lastblocklength > inode_block_size(core->tree.inodes, file))
             return err_set(err, ERR_IO, "fsync: length %" PRId64 " of the last block of %s is beyond its block size", (int64_t)request->lastblocklength, path);
         ids[file->block_count - 1].length = (uint64_t)request->lastblocklength;
@@ -343,7 +343,7 @@ static const struct block_id *truncate_block(struct core *core, struct op *op, c
 {
     uint64_t end = 0;
 
-    for (uint32_t i = 0; i < file->block_count; i++) {
+    for (uint32_t i = 0; new_length && i < file->block_count; i++) {
         struct block *block = inode_block(file, i);
         end += block->length;
         if (end < new_length) continue;

@@ -3,6 +3,7 @@
 #include <time.h>
 
 #include "common/log.h"
+#include "namenode/block_manager.h"
 #include "namenode/quota.h"
 
 enum {
@@ -80,6 +81,13 @@ bool open_file_progressed(const struct inode *file, bool with_last)
     return true;
 }
 
+uint64_t open_file_awaited_block(const struct inode *file)
+{
+    for (uint32_t i = file->block_count > 2 ? file->block_count - 2 : 0; i < file->block_count; i++)
+        if (!block_is_complete(inode_block(file, i))) return inode_block(file, i)->id;
+    return 0;
+}
+
 /* The block's length is known now: the quotas give back what it was charged for beyond it. */
 static void commit(struct core *core, struct inode *file, struct block *block, const struct block_id *id)
 {
@@ -107,8 +115,9 @@ int open_file_commit_last(struct core *core, struct inode *file, const struct bl
     else if (block->length > last->length)
         rc = err_set(err, ERR_IO, "Commit block %s with length %" PRIu64 ", less than the %" PRIu64 " bytes that were synced before",
                      block_id_text(last, &arena), last->length, (uint64_t)block->length);
-    else if (last->length > INT64_C(1) << 43)
-        rc = err_set(err, ERR_IO, "Commit block %s with the impossible length %" PRIu64, block_id_text(last, &arena), last->length);
+    else if (last->length > inode_block_size(core->tree.inodes, file))
+        rc = err_set(err, ERR_IO, "Commit block %s with length %" PRIu64 ", more than the file's block size %" PRIu64, block_id_text(last, &arena),
+                     last->length, inode_block_size(core->tree.inodes, file));
     else
         commit(core, file, block, last);
     arena_release(&arena);
@@ -235,7 +244,8 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
                            "minimally replicated.",
                            path);
     }
-    if (last->length == 0 && !blocks_expected(core, last, expected, 1) && !blocks_live(core, last, expected, 1)) {
+    const struct block_uc *uc = block_uc(core, last);
+    if (last->length == 0 && !(uc && uc->count) && !blocks_holders(core, last, expected, 1)) { /* nodes that are dead now may bring it back */
         drop_empty_last(core, file, path, arena);
         return 1;
     }

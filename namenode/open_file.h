@@ -26,6 +26,9 @@ int open_file_check_lease(struct core *core, struct op *op, struct inode *file, 
 /* True when all blocks but the last (with_last: the last too) are complete. */
 bool open_file_progressed(const struct inode *file, bool with_last);
 
+/* The block whose completion `complete` waits for: the first that is not complete of the last two; 0: none. */
+uint64_t open_file_awaited_block(const struct inode *file);
+
 /* Takes the length that the writer gives for its last block; NULL: nothing to commit. */
 int open_file_commit_last(struct core *core, struct inode *file, const struct block_id *last, struct err *err) MUST_CHECK;
 
