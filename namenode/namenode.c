@@ -35,8 +35,13 @@ enum {
 struct call_state {
     const struct op_entry *entry;
     const char *const *groups;
+    struct rpc_call *call;
     int64_t deadline_ms; /* of a held call */
-    uint64_t held_block; /* 0: not held */
+    uint64_t held_block;
+    bool waiting;        /* for held_block, in its bucket */
+    bool aging;          /* in by_deadline */
+    uint64_t txid;       /* what the answer must wait for: edits made or seen by any of the call's slices */
+    TAILQ_ENTRY(call_state) by_deadline;
     void *progress;      /* of a call that runs in slices */
     bool in_retry_cache; /* this call is the one that executes */
 };
@@ -138,6 +143,7 @@ static void submit(void *context, struct rpc_call *call)
     struct namenode *nn = context;
     struct call_state *state = ARENA_NEW(&call->arena, struct call_state);
 
+    state->call = call;
     state->entry = &op_table[call->op - rpc_ops];
     state->groups = namenode_groups_of(nn, call->user->name, &call->arena);
     call->context = state;
@@ -257,11 +263,31 @@ static void audit_call(struct namenode *nn, const struct op *op, const struct op
     if (audit_log(nn->audit, &nn->core, op, entry->audit, rc == 0)) loop_post(nn->loop, audit_flush, nn->audit);
 }
 
+static struct call_list *bucket_of(struct namenode *nn, uint64_t block) { return &nn->held[block % HELD_BUCKETS]; }
+
 static void hold(struct namenode *nn, struct rpc_call *call, struct call_state *state, uint64_t block)
 {
     if (!state->deadline_ms) state->deadline_ms = nn->core.now_ms + HOLD_MS;
+    if (!state->aging) TAILQ_INSERT_TAIL(&nn->by_deadline, state, by_deadline);
+    state->aging = state->waiting = true;
     state->held_block = block;
-    TAILQ_INSERT_TAIL(&nn->held, call, link);
+    TAILQ_INSERT_TAIL(bucket_of(nn, block), call, link);
+}
+
+/* The wait is over: run_held() runs the call again. */
+static void stop_waiting(struct namenode *nn, struct call_state *state)
+{
+    if (!state->waiting) return;
+    state->waiting = false;
+    TAILQ_REMOVE(bucket_of(nn, state->held_block), state->call, link);
+    TAILQ_INSERT_TAIL(&nn->ready, state->call, link);
+}
+
+static void stop_aging(struct namenode *nn, struct call_state *state)
+{
+    if (!state->aging) return;
+    state->aging = false;
+    TAILQ_REMOVE(&nn->by_deadline, state, by_deadline);
 }
 
 static void run_call(struct namenode *nn, struct rpc_call *call)
@@ -292,6 +318,7 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     uint64_t before = core->txid_applied;
     nn->recent.seen = 0;
     int rc = state->entry->run(core, &op, call->request, response, &err);
+    state->txid = MAX(state->txid, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
     if (rc == OP_HOLD) {
         hold(nn, call, state, op.held_block);
         return;
@@ -301,30 +328,28 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
         TAILQ_INSERT_TAIL(&nn->sliced, call, link);
         return;
     }
+    stop_aging(nn, state);
     if (rc == 0)
         rpc_call_reply(call, response);
     else
         rpc_call_fail(call, &err);
     settle_retry_cache(nn, call, state, rc == 0);
     audit_call(nn, &op, state->entry, rc);
-    finish_call(nn, call, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
+    finish_call(nn, call, state->txid);
 }
 
-/* Runs held calls again whose block completed (block != 0) or whose time is up. */
-static void run_held(struct namenode *nn, uint64_t block)
+/* Runs held calls again whose block completed or whose time is up. */
+static void run_held(struct namenode *nn)
 {
-    struct call_list again = TAILQ_HEAD_INITIALIZER(again);
-    struct rpc_call *call, *next;
+    struct call_state *state;
+    struct rpc_call *call;
 
-    for (call = TAILQ_FIRST(&nn->held); call; call = next) {
-        const struct call_state *state = call->context;
-        next = TAILQ_NEXT(call, link);
-        if (state->held_block != block && nn->core.now_ms < state->deadline_ms) continue;
-        TAILQ_REMOVE(&nn->held, call, link);
-        TAILQ_INSERT_TAIL(&again, call, link);
+    while ((state = TAILQ_FIRST(&nn->by_deadline)) && nn->core.now_ms >= state->deadline_ms) {
+        stop_waiting(nn, state);
+        stop_aging(nn, state);
     }
-    while ((call = TAILQ_FIRST(&again))) {
-        TAILQ_REMOVE(&again, call, link);
+    while ((call = TAILQ_FIRST(&nn->ready))) { /* one may complete another's block */
+        TAILQ_REMOVE(&nn->ready, call, link);
         run_call(nn, call);
     }
 }
@@ -347,11 +372,12 @@ static bool run_sliced(struct namenode *nn)
 static void on_block_complete(void *context, struct block *block)
 {
     struct namenode *nn = context;
-    struct rpc_call *call;
+    struct rpc_call *call, *next;
 
-    TAILQ_FOREACH(call, &nn->held, link) {
+    for (call = TAILQ_FIRST(bucket_of(nn, block->id)); call; call = next) {
         struct call_state *state = call->context;
-        if (state->held_block == block->id) state->held_block = 0;
+        next = TAILQ_NEXT(call, link);
+        if (state->held_block == block->id) stop_waiting(nn, state);
     }
 }
 
@@ -367,7 +393,7 @@ static void tick(struct namenode *nn)
     }
     checkpoint_tick(nn->checkpoint, core->now_ms);
     retry_cache_expire(core->retry_cache, core->now_ms);
-    run_held(nn, UINT64_MAX);
+    run_held(nn);
     nn->tick_ms = core->now_ms + TICK_MS;
 }
 
@@ -427,10 +453,11 @@ static void *core_main(void *arg)
             run_call(nn, call);
         }
         run_tasks(nn, tasks);
-        if (!TAILQ_EMPTY(&nn->held)) run_held(nn, 0);
+        run_held(nn);
         busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN) | core_work(&nn->core);
         busy |= run_sliced(nn);
         if (nn->core.now_ms >= nn->tick_ms) tick(nn);
+        busy |= !TAILQ_EMPTY(&nn->ready);
         rpc_server_flush(nn->rpc);
     }
     run_tasks(nn, tasks);
@@ -529,10 +556,9 @@ static void check_resources(void *arg)
     atomic_store(&nn->resources_low, !available);
 }
 
-static int start_core(struct namenode *nn, struct err *err)
+static void init_locks(struct namenode *nn)
 {
     pthread_condattr_t attributes;
-    int rc;
 
     pthread_mutex_init(&nn->lock, NULL);
     pthread_mutex_init(&nn->durable_lock, NULL);
@@ -541,7 +567,12 @@ static int start_core(struct namenode *nn, struct err *err)
     pthread_cond_init(&nn->wake, &attributes);
     pthread_cond_init(&nn->task_done, NULL);
     pthread_condattr_destroy(&attributes);
-    rc = pthread_create(&nn->core_thread, NULL, core_main, nn);
+}
+
+static int start_core(struct namenode *nn, struct err *err)
+{
+    int rc = pthread_create(&nn->core_thread, NULL, core_main, nn);
+
     if (rc) return err_set_errno(err, rc, "start the core thread");
     nn->core_running = true;
     return 0;
@@ -580,8 +611,11 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     *nn = (struct namenode){.conf = conf, .loop = loop, .started_wall_ms = clock_wall_ms()};
     TAILQ_INIT(&nn->queue);
     TAILQ_INIT(&nn->waiting);
-    TAILQ_INIT(&nn->held);
+    for (size_t i = 0; i < HELD_BUCKETS; i++) TAILQ_INIT(&nn->held[i]);
+    TAILQ_INIT(&nn->ready);
+    TAILQ_INIT(&nn->by_deadline);
     TAILQ_INIT(&nn->sliced);
+    init_locks(nn);
     rand_bytes(&nn->core.random, sizeof nn->core.random);
     nn->core.now_wall_ms = clock_wall_ms();
     nn->core.now_ms = clock_mono_ms();
@@ -590,7 +624,6 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     if (!rc) rc = audit_open(&nn->audit, err);
     if (!rc) rc = start_rpc(nn, err);
     if (!rc) rc = start_journal(nn, err);
-    if (!rc) rc = web_start(nn, err);
     if (rc) goto out;
     nn->core.conf.host_name = nn->rpc_host;
     rc = hosts_load(&nn->core.hosts, conf_str(conf, CONF_dfs_hosts), conf_str(conf, CONF_dfs_hosts_exclude), err);
@@ -599,6 +632,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     nn->workers = worker_pool_new("nn-worker", WORKERS_MAX, WORKERS_QUEUE_MAX);
     safemode_start(&nn->core);
     rc = start_core(nn, err);
+    if (!rc) rc = web_start(nn, err); /* its pages ask the core thread and wait for it */
     if (!rc) rc = rpc_server_start(nn->rpc, err);
     if (rc) goto out;
     nn->resource_timer = loop_timer_new(loop, check_resources, nn);
@@ -644,7 +678,8 @@ void namenode_stop(struct namenode *nn)
     checkpoint_free(nn->checkpoint);
     if (nn->journal && edit_log_stop(nn->journal, &err)) log_error("the last edits may be missing: %s", err.text);
     release_calls(&nn->waiting);
-    release_calls(&nn->held);
+    for (size_t i = 0; i < HELD_BUCKETS; i++) release_calls(&nn->held[i]);
+    release_calls(&nn->ready);
     release_calls(&nn->sliced);
     release_calls(&nn->queue);
     rpc_server_free(nn->rpc);

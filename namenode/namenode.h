@@ -25,7 +25,10 @@
 #include "namenode/edit_log.h"
 #include "namenode/nn_storage.h"
 
+enum { HELD_BUCKETS = 1024 };
+
 TAILQ_HEAD(call_list, rpc_call);
+struct call_state;
 
 /* Work that another thread asks of the core thread. */
 struct core_task {
@@ -66,7 +69,9 @@ struct namenode {
     struct call_list waiting;     /* answered, in txid order: released by the journal thread */
 
     struct tree_recent recent; /* core thread: what reads may have seen before it is durable */
-    struct call_list held; /* core thread: `complete` calls waiting for their block */
+    /* Core thread: `complete` calls waiting for their block, by block id; those whose wait is over; all of them by deadline. */
+    struct call_list held[HELD_BUCKETS], ready;
+    TAILQ_HEAD(held_list, call_state) by_deadline;
     struct call_list sliced; /* core thread: calls that have a slice of work left */
     int64_t tick_ms;       /* core thread: when the next tick is due */
 };
