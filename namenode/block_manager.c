@@ -36,10 +36,9 @@ void block_manager_free(struct block_manager *manager)
     struct block_uc *uc, *next_uc;
 
     if (!manager) return;
-    HASH_ITER(hh, manager->uc, uc, next_uc) free_uc(manager, uc);
-    HASH_ITER(hh, manager->corrupt, corrupt, next_corrupt) free_corrupt(manager, corrupt);
-    HASH_ITER(hh, manager->pending, pending, next_pending)
-    {
+    HASH_ITER (hh, manager->uc, uc, next_uc) free_uc(manager, uc);
+    HASH_ITER (hh, manager->corrupt, corrupt, next_corrupt) free_corrupt(manager, corrupt);
+    HASH_ITER (hh, manager->pending, pending, next_pending) {
         HASH_DEL(manager->pending, pending);
         mem_free(pending->targets);
         mem_free(pending);
@@ -53,7 +52,9 @@ void block_manager_free(struct block_manager *manager)
 
 static bool is_safe(const struct core *core, const struct block *block)
 {
-    return block->state == BLOCK_COMPLETE && block->replica_count >= block->corrupt_count + MAX(core->conf.safemode_replication_min, 1u);
+    return block->state == BLOCK_COMPLETE &&
+           block->replica_count >=
+               block->corrupt_count + MAX(core->conf.safemode_replication_min, 1u);
 }
 
 /* To be called around every change of state or replicas: before with NULL-like -1, after with the answer. */
@@ -72,11 +73,13 @@ static struct corrupt_block *corrupt_entry(const struct core *core, const struct
     struct corrupt_block *entry = NULL;
     uint32_t reference = block_reference(block);
 
-    if (block->corrupt_count) HASH_FIND(hh, core->manager->corrupt, &reference, sizeof reference, entry);
+    if (block->corrupt_count)
+        HASH_FIND(hh, core->manager->corrupt, &reference, sizeof reference, entry);
     return entry;
 }
 
-const struct corrupt_replica *replica_corrupt(const struct core *core, const struct block *block, uint32_t storage_number)
+const struct corrupt_replica *replica_corrupt(const struct core *core, const struct block *block,
+                                              uint32_t storage_number)
 {
     const struct corrupt_block *entry = corrupt_entry(core, block);
 
@@ -101,8 +104,8 @@ void replica_clear_corrupt(struct core *core, struct block *block, uint32_t stor
     }
 }
 
-static void remember_corrupt(struct core *core, struct block *block, uint32_t storage_number, const struct block_id *reported,
-                             enum corrupt_reason reason)
+static void remember_corrupt(struct core *core, struct block *block, uint32_t storage_number,
+                             const struct block_id *reported, enum corrupt_reason reason)
 {
     struct corrupt_replica replica = {
         .storage = storage_number,
@@ -139,12 +142,14 @@ static void set_excess(struct core *core, struct block *block, struct storage *s
     if (excess) {
         if (roaring_bitmap_add_checked(storage->excess, reference)) core->manager->excess_count++;
     } else {
-        if (roaring_bitmap_remove_checked(storage->excess, reference)) core->manager->excess_count--;
+        if (roaring_bitmap_remove_checked(storage->excess, reference))
+            core->manager->excess_count--;
     }
 }
 
 /* A replica of the block on another disk of the same datanode, which can only be a move the namenode has not heard of. */
-static struct storage *same_node(const struct core *core, const struct block *block, const struct storage *storage)
+static struct storage *same_node(const struct core *core, const struct block *block,
+                                 const struct storage *storage)
 {
     size_t count;
     const uint32_t *list = block_storages(core->blocks, block, &count);
@@ -186,7 +191,8 @@ bool replica_drop(struct core *core, struct block *block, struct storage *storag
 void replica_removed(struct core *core, struct block *block, struct storage *storage)
 {
     if (!replica_drop(core, block, storage)) return;
-    redundancy_check(core, block, NULL, NULL); /* one that was to be deleted as surplus may be needed again */
+    redundancy_check(core, block, NULL,
+                     NULL); /* one that was to be deleted as surplus may be needed again */
 }
 
 void replica_delete(struct storage *storage, const struct block_id *id, enum delete_reason reason)
@@ -223,8 +229,7 @@ void replica_forget_undone(struct storage *storage)
 {
     struct doomed_replica *doomed, *next;
 
-    HASH_ITER(hh, storage->doomed, doomed, next)
-    {
+    HASH_ITER (hh, storage->doomed, doomed, next) {
         if (doomed->queued || doomed->named_in >= storage->reports) continue;
         HASH_DEL(storage->doomed, doomed);
         mem_free(doomed);
@@ -261,7 +266,8 @@ bool replica_recall_bad(struct storage *storage, const struct block_id *id)
     struct doomed_replica *doomed;
 
     HASH_FIND(hh, storage->doomed, &id->id, sizeof id->id, doomed);
-    if (!doomed || !doomed->remembered || doomed->generation_stamp != id->generation_stamp) return false;
+    if (!doomed || !doomed->remembered || doomed->generation_stamp != id->generation_stamp)
+        return false;
     replica_undoom(storage, id->id);
     return true;
 }
@@ -290,17 +296,19 @@ void replica_clear_excess(struct core *core, struct block *block, struct storage
 
 /* The bad replica goes: off the list at once, and from the disk with the next heartbeat. Not while another replica is on a storage that
  * may have less than we believe. */
-static bool delete_corrupt(struct core *core, struct block *block, const struct corrupt_replica *replica, bool any_stale)
+static bool delete_corrupt(struct core *core, struct block *block,
+                           const struct corrupt_replica *replica, bool any_stale)
 {
     struct storage *storage = dn_storage(&core->datanodes, replica->storage);
-    struct block_id id = {.id = block->id, .generation_stamp = replica->generation_stamp, .length = replica->length};
+    struct block_id id = {
+        .id = block->id, .generation_stamp = replica->generation_stamp, .length = replica->length};
 
     if (any_stale) {
         roaring_bitmap_add(core->manager->postponed, block_reference(block));
         return false;
     }
-    log_debug("BLOCK* delete the corrupt replica blk_%" PRId64 "_%" PRIu64 " on %s", (int64_t)id.id, id.generation_stamp,
-              dn_name(storage->datanode));
+    log_debug("BLOCK* delete the corrupt replica blk_%" PRId64 "_%" PRIu64 " on %s", (int64_t)id.id,
+              id.generation_stamp, dn_name(storage->datanode));
     replica_drop(core, block, storage);
     replica_delete(storage, &id, DELETE_BAD);
     return true;
@@ -308,13 +316,16 @@ static bool delete_corrupt(struct core *core, struct block *block, const struct 
 
 /* Enough good replicas, or more replicas than wanted in all, or one that a broken pipeline left behind: then the bad one may go
  * (BlockManager.markBlockAsCorrupt). */
-static bool may_delete_corrupt(const struct core *core, const struct block *block, const struct corrupt_replica *replica,
+static bool may_delete_corrupt(const struct core *core, const struct block *block,
+                               const struct corrupt_replica *replica,
                                const struct replica_numbers *numbers)
 {
     uint32_t usable = replicas_usable(numbers), expected = block->replication;
 
     if (!block_is_complete(block) || usable < MAX(core->conf.replication_min, 1u)) return false;
-    if (usable >= expected || (uint32_t)numbers->of[KIND_LIVE] + numbers->of[KIND_CORRUPT] > expected) return true;
+    if (usable >= expected ||
+        (uint32_t)numbers->of[KIND_LIVE] + numbers->of[KIND_CORRUPT] > expected)
+        return true;
     return replica->generation_stamp < block->generation_stamp;
 }
 
@@ -328,37 +339,49 @@ void replicas_delete_corrupt(struct core *core, struct block *block)
         bool last = entry->count == 1; /* the entry is freed with its last replica */
         struct corrupt_replica replica = entry->replicas[i];
         replicas_count(core, block, &numbers);
-        if (may_delete_corrupt(core, block, &replica, &numbers) && delete_corrupt(core, block, &replica, numbers.stale > 0) && last) break;
+        if (may_delete_corrupt(core, block, &replica, &numbers) &&
+            delete_corrupt(core, block, &replica, numbers.stale > 0) && last)
+            break;
     }
 }
 
-void replica_mark_corrupt(struct core *core, struct block *block, struct storage *storage, const struct block_id *reported,
-                          enum corrupt_reason reason)
+void replica_mark_corrupt(struct core *core, struct block *block, struct storage *storage,
+                          const struct block_id *reported, enum corrupt_reason reason)
 {
-    if (BLOCK_ID_IS_STRIPED(block->id)) return; /* never judged without knowing the policy of its group */
-    if (!replica_add(core, block, storage) && !block_has_storage(core->blocks, block, storage->number)) return;
-    log_limited(LOG_INFO, 1000, "BLOCK* corrupt replica blk_%" PRId64 "_%" PRIu64 " (length %" PRIu64 ") on %s: the block is _%" PRIu64 ", length %" PRIu64,
-                (int64_t)block->id, reported->generation_stamp, reported->length, dn_name(storage->datanode),
-                (uint64_t)block->generation_stamp, (uint64_t)block->length);
+    if (BLOCK_ID_IS_STRIPED(block->id))
+        return; /* never judged without knowing the policy of its group */
+    if (!replica_add(core, block, storage) &&
+        !block_has_storage(core->blocks, block, storage->number))
+        return;
+    log_limited(LOG_INFO, 1000,
+                "BLOCK* corrupt replica blk_%" PRId64 "_%" PRIu64 " (length %" PRIu64
+                ") on %s: the block is _%" PRIu64 ", length %" PRIu64,
+                (int64_t)block->id, reported->generation_stamp, reported->length,
+                dn_name(storage->datanode), (uint64_t)block->generation_stamp,
+                (uint64_t)block->length);
     remember_corrupt(core, block, storage->number, reported, reason);
-    if (roaring_bitmap_contains(storage->excess, block_reference(block))) replica_clear_excess(core, block, storage);
+    if (roaring_bitmap_contains(storage->excess, block_reference(block)))
+        replica_clear_excess(core, block, storage);
     replicas_delete_corrupt(core, block);
     redundancy_update(core, block);
 }
 
 /* ---- counting ---- */
 
-enum replica_kind replica_kind(const struct core *core, const struct block *block, const struct storage *storage)
+enum replica_kind replica_kind(const struct core *core, const struct block *block,
+                               const struct storage *storage)
 {
     const struct datanode *node = storage->datanode;
 
-    if (storage->failed || storage->purging || (!node->alive && !dn_is_maintenance(node))) return KIND_GONE;
+    if (storage->failed || storage->purging || (!node->alive && !dn_is_maintenance(node)))
+        return KIND_GONE;
     if (storage->read_only_shared) return KIND_READ_ONLY;
     if (replica_corrupt(core, block, storage->number)) return KIND_CORRUPT;
     if (node->admin_state == DN_DECOMMISSIONING) return KIND_DECOMMISSIONING;
     if (node->admin_state == DN_DECOMMISSIONED) return KIND_DECOMMISSIONED;
     if (dn_is_maintenance(node))
-        return node->admin_state == DN_IN_MAINTENANCE || !node->alive ? KIND_IN_MAINTENANCE : KIND_ENTERING_MAINTENANCE;
+        return node->admin_state == DN_IN_MAINTENANCE || !node->alive ? KIND_IN_MAINTENANCE
+                                                                      : KIND_ENTERING_MAINTENANCE;
     if (roaring_bitmap_contains(storage->excess, block_reference(block))) return KIND_EXCESS;
     return KIND_LIVE;
 }
@@ -384,7 +407,8 @@ struct block_uc *block_uc(const struct core *core, const struct block *block)
     struct block_uc *uc = NULL;
     uint32_t reference = block_reference(block);
 
-    if (block->state != BLOCK_COMPLETE) HASH_FIND(hh, core->manager->uc, &reference, sizeof reference, uc);
+    if (block->state != BLOCK_COMPLETE)
+        HASH_FIND(hh, core->manager->uc, &reference, sizeof reference, uc);
     return uc;
 }
 
@@ -432,7 +456,8 @@ struct uc_replica *block_uc_add(struct block_uc *uc, uint32_t storage_number)
 
 /* The expected place of the same datanode gives way: a writer is told a storage, but the datanode decides (BlockUnderConstructionFeature
  * .addReplicaIfNotPresent). */
-static struct uc_replica *uc_of_node(const struct core *core, struct block_uc *uc, const struct storage *storage)
+static struct uc_replica *uc_of_node(const struct core *core, struct block_uc *uc,
+                                     const struct storage *storage)
 {
     for (uint32_t i = 0; i < uc->count; i++) {
         const struct storage *other = dn_storage(&core->datanodes, uc->replicas[i].storage);
@@ -441,8 +466,8 @@ static struct uc_replica *uc_of_node(const struct core *core, struct block_uc *u
     return NULL;
 }
 
-void block_uc_report(struct core *core, struct block *block, struct storage *storage, enum replica_state state, uint64_t generation_stamp,
-                     uint64_t length)
+void block_uc_report(struct core *core, struct block *block, struct storage *storage,
+                     enum replica_state state, uint64_t generation_stamp, uint64_t length)
 {
     struct block_uc *uc = block_uc(core, block);
     if (!uc) return;
@@ -473,7 +498,9 @@ bool block_try_complete(struct core *core, struct block *block)
     struct block_uc *uc = block_uc(core, block);
     for (uint32_t i = 0; i < uc->count && count < ARRAY_LEN(awaited); i++) {
         struct storage *storage = dn_storage(&core->datanodes, uc->replicas[i].storage);
-        if (storage && storage->datanode->alive && !block_has_storage(core->blocks, block, storage->number)) awaited[count++] = storage;
+        if (storage && storage->datanode->alive &&
+            !block_has_storage(core->blocks, block, storage->number))
+            awaited[count++] = storage;
     }
     block_set_state(core, block, BLOCK_COMPLETE);
     redundancy_pending_add(core, block, awaited, count);
@@ -514,7 +541,8 @@ bool storage_purge_slice(struct core *core, struct storage *storage, uint32_t bu
         roaring_init_iterator(storage->blocks, &it);
         taken = roaring_read_uint32_iterator(&it, batch, wanted);
         if (!taken) break;
-        for (uint32_t i = 0; i < taken; i++) purge_replica(core, block_at(core->blocks, batch[i]), storage);
+        for (uint32_t i = 0; i < taken; i++)
+            purge_replica(core, block_at(core->blocks, batch[i]), storage);
         budget -= taken;
     }
     if (!roaring_bitmap_is_empty(storage->blocks)) return false;
@@ -532,18 +560,23 @@ void storage_purge_stop(struct core *core, struct storage *storage)
 
 void block_conf_load(struct core_conf *out, const struct conf *conf)
 {
-    out->maintenance_replication_min = (uint32_t)conf_int(conf, CONF_dfs_namenode_maintenance_replication_min);
+    out->maintenance_replication_min =
+        (uint32_t)conf_int(conf, CONF_dfs_namenode_maintenance_replication_min);
     out->pending_timeout_ms = conf_ms(conf, CONF_dfs_namenode_reconstruction_pending_timeout_sec);
     out->avoid_read_stale = conf_bool(conf, CONF_dfs_namenode_avoid_read_stale_datanode);
     out->avoid_write_stale = conf_bool(conf, CONF_dfs_namenode_avoid_write_stale_datanode);
     out->write_stale_ratio = conf_float(conf, CONF_dfs_namenode_write_stale_datanode_ratio);
     out->redundancy_interval_ms = conf_ms(conf, CONF_dfs_namenode_redundancy_interval_seconds);
     out->decommission_interval_ms = conf_ms(conf, CONF_dfs_namenode_decommission_interval);
-    out->report_leases_max = (uint32_t)MAX(conf_int(conf, CONF_dfs_namenode_max_full_block_report_leases), 1);
+    out->report_leases_max =
+        (uint32_t)MAX(conf_int(conf, CONF_dfs_namenode_max_full_block_report_leases), 1);
     out->report_lease_ms = conf_ms(conf, CONF_dfs_namenode_full_block_report_lease_length_ms);
-    out->check_ip_hostname = conf_bool(conf, CONF_dfs_namenode_datanode_registration_ip_hostname_check);
-    out->prefer_local_node = conf_bool(conf, CONF_dfs_namenode_block_placement_policy_default_prefer_local_node);
+    out->check_ip_hostname =
+        conf_bool(conf, CONF_dfs_namenode_datanode_registration_ip_hostname_check);
+    out->prefer_local_node =
+        conf_bool(conf, CONF_dfs_namenode_block_placement_policy_default_prefer_local_node);
     out->heartbeat_tolerance = 4; /* dfs.namenode.tolerate.heartbeat.multiplier's default */
-    out->safemode_extension_ms =
-        conf_is_set(conf, CONF_dfs_namenode_safemode_extension) ? conf_ms(conf, CONF_dfs_namenode_safemode_extension) : 0;
+    out->safemode_extension_ms = conf_is_set(conf, CONF_dfs_namenode_safemode_extension)
+                                     ? conf_ms(conf, CONF_dfs_namenode_safemode_extension)
+                                     : 0;
 }

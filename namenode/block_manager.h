@@ -12,9 +12,9 @@
 /* A place where a block under construction is, or is thought to be (ReplicaUnderConstruction). */
 struct uc_replica {
     uint32_t storage;
-    uint8_t state;      /* enum replica_state, as last reported */
-    bool reported;      /* false: only expected */
-    bool tried_primary; /* led a recovery already */
+    uint8_t state;                     /* enum replica_state, as last reported */
+    bool reported;                     /* false: only expected */
+    bool tried_primary;                /* led a recovery already */
     uint64_t generation_stamp, length; /* as last reported */
 };
 
@@ -31,7 +31,12 @@ struct block_uc { /* BlockUnderConstructionFeature */
 };
 
 enum corrupt_reason { /* CorruptReplicasMap.Reason */
-    CORRUPT_NONE, CORRUPT_ANY, CORRUPT_GENSTAMP_MISMATCH, CORRUPT_SIZE_MISMATCH, CORRUPT_INVALID_STATE, CORRUPT_REPORTED
+                      CORRUPT_NONE,
+                      CORRUPT_ANY,
+                      CORRUPT_GENSTAMP_MISMATCH,
+                      CORRUPT_SIZE_MISMATCH,
+                      CORRUPT_INVALID_STATE,
+                      CORRUPT_REPORTED
 };
 
 struct corrupt_replica {
@@ -48,8 +53,13 @@ struct corrupt_block {
 };
 
 enum redundancy_level { /* LowRedundancyBlocks */
-    REDUNDANCY_HIGHEST, REDUNDANCY_VERY_LOW, REDUNDANCY_LOW, REDUNDANCY_BADLY_DISTRIBUTED, REDUNDANCY_CORRUPT, REDUNDANCY_LEVELS,
-    REDUNDANCY_FINE = REDUNDANCY_LEVELS
+                        REDUNDANCY_HIGHEST,
+                        REDUNDANCY_VERY_LOW,
+                        REDUNDANCY_LOW,
+                        REDUNDANCY_BADLY_DISTRIBUTED,
+                        REDUNDANCY_CORRUPT,
+                        REDUNDANCY_LEVELS,
+                        REDUNDANCY_FINE = REDUNDANCY_LEVELS
 };
 
 /* Copies under way (PendingReconstructionBlocks). */
@@ -63,17 +73,27 @@ struct pending_block {
 };
 
 enum replica_kind { /* NumberReplicas.StoredReplicaState */
-    KIND_LIVE, KIND_READ_ONLY, KIND_DECOMMISSIONING, KIND_DECOMMISSIONED, KIND_ENTERING_MAINTENANCE, KIND_IN_MAINTENANCE, KIND_CORRUPT,
-    KIND_EXCESS, KIND_GONE /* on a dead node or failed disk, about to be forgotten */, KIND_COUNT
+                    KIND_LIVE,
+                    KIND_READ_ONLY,
+                    KIND_DECOMMISSIONING,
+                    KIND_DECOMMISSIONED,
+                    KIND_ENTERING_MAINTENANCE,
+                    KIND_IN_MAINTENANCE,
+                    KIND_CORRUPT,
+                    KIND_EXCESS,
+                    KIND_GONE /* on a dead node or failed disk, about to be forgotten */,
+                    KIND_COUNT
 };
 
 struct replica_numbers {
     uint16_t of[KIND_COUNT];
-    uint16_t stale; /* of all but KIND_GONE: on storages that have not reported since they registered */
+    uint16_t
+        stale; /* of all but KIND_GONE: on storages that have not reported since they registered */
 };
 static inline uint32_t replicas_usable(const struct replica_numbers *n)
 {
-    return (uint32_t)n->of[KIND_LIVE] + n->of[KIND_DECOMMISSIONING] + n->of[KIND_ENTERING_MAINTENANCE];
+    return (uint32_t)n->of[KIND_LIVE] + n->of[KIND_DECOMMISSIONING] +
+           n->of[KIND_ENTERING_MAINTENANCE];
 }
 static inline uint32_t replicas_maintenance(const struct replica_numbers *n)
 {
@@ -84,7 +104,7 @@ static inline uint32_t replicas_out_of_service(const struct replica_numbers *n)
     return replicas_maintenance(n) + n->of[KIND_DECOMMISSIONING] + n->of[KIND_DECOMMISSIONED];
 }
 
-struct dn_walk { /* over all blocks of one datanode: dn_admin.c */
+struct dn_walk {           /* over all blocks of one datanode: dn_admin.c */
     struct datanode *node; /* NULL: none is under way */
     uint32_t storage, next;
     uint32_t low, out_of_service_only, in_open_files;
@@ -102,15 +122,15 @@ struct block_manager {
     uint64_t pending_timeouts;
     roaring_bitmap_t *postponed; /* too many replicas, but some are on stale storages */
     uint32_t postponed_next;
-    bool populating;    /* queues are kept; false in the safe mode of a start */
-    bool scanning;      /* blocks are looked over once, from scan_next on */
+    bool populating; /* queues are kept; false in the safe mode of a start */
+    bool scanning;   /* blocks are looked over once, from scan_next on */
     uint32_t scan_next;
     TAILQ_HEAD(report_jobs, report_job) jobs; /* full reports being worked on: report.c */
     TAILQ_HEAD(purge_list, storage) purges;   /* storages whose blocks are being taken off */
-    uint64_t complete_count; /* blocks that are complete */
-    uint64_t safe_count;     /* of them with enough good replicas for safe mode */
+    uint64_t complete_count;                  /* blocks that are complete */
+    uint64_t safe_count;                      /* of them with enough good replicas for safe mode */
     uint64_t striped_count;
-    uint64_t future_bytes;   /* in blocks with generation stamps never given out */
+    uint64_t future_bytes; /* in blocks with generation stamps never given out */
     uint64_t excess_count;
     uint64_t replicas_created; /* for metrics: copies that arrived */
     int64_t last_tick_ms, next_recheck_ms, next_work_ms, next_roll_ms, next_admin_ms;
@@ -134,10 +154,11 @@ bool replica_drop(struct core *core, struct block *block, struct storage *storag
 /* replica_drop() and its consequences. */
 void replica_removed(struct core *core, struct block *block, struct storage *storage);
 /* A replica as reported is bad: it is remembered, counted out, and deleted once enough good ones are there (markBlockAsCorrupt). */
-void replica_mark_corrupt(struct core *core, struct block *block, struct storage *storage, const struct block_id *reported,
-                          enum corrupt_reason reason);
+void replica_mark_corrupt(struct core *core, struct block *block, struct storage *storage,
+                          const struct block_id *reported, enum corrupt_reason reason);
 void replica_clear_corrupt(struct core *core, struct block *block, uint32_t storage_number);
-const struct corrupt_replica *replica_corrupt(const struct core *core, const struct block *block, uint32_t storage_number); /* NULL: not */
+const struct corrupt_replica *replica_corrupt(const struct core *core, const struct block *block,
+                                              uint32_t storage_number); /* NULL: not */
 /* Deletes the replicas known corrupt: only called with enough good ones. */
 void replicas_delete_corrupt(struct core *core, struct block *block);
 /* The datanode is to delete exactly this replica. DELETE_SURPLUS, DELETE_BAD: the block exists, so that reports of the replica are no news. */
@@ -155,19 +176,23 @@ bool replica_recall_bad(struct storage *storage, const struct block_id *id);
 void replica_mark_excess(struct core *core, struct block *block, struct storage *storage);
 void replica_clear_excess(struct core *core, struct block *block, struct storage *storage);
 
-enum replica_kind replica_kind(const struct core *core, const struct block *block, const struct storage *storage);
-void replicas_count(const struct core *core, const struct block *block, struct replica_numbers *out);
+enum replica_kind replica_kind(const struct core *core, const struct block *block,
+                               const struct storage *storage);
+void replicas_count(const struct core *core, const struct block *block,
+                    struct replica_numbers *out);
 
 /* ---- construction ---- */
-struct block_uc *block_uc(const struct core *core, const struct block *block); /* NULL for a complete block */
+struct block_uc *block_uc(const struct core *core,
+                          const struct block *block); /* NULL for a complete block */
 /* One place for all changes of a block's state: keeps the counts and the side table. Answers the side table's entry, NULL when complete. */
 struct block_uc *block_set_state(struct core *core, struct block *block, enum block_state state);
-void block_drop_uc(struct core *core, struct block *block); /* the block goes: its side entry and its counts */
+void block_drop_uc(struct core *core,
+                   struct block *block); /* the block goes: its side entry and its counts */
 struct uc_replica *block_uc_replica(struct block_uc *uc, uint32_t storage_number); /* NULL */
 struct uc_replica *block_uc_add(struct block_uc *uc, uint32_t storage_number);
 /* What a datanode says about its replica of a block that is not complete. */
-void block_uc_report(struct core *core, struct block *block, struct storage *storage, enum replica_state state, uint64_t generation_stamp,
-                     uint64_t length);
+void block_uc_report(struct core *core, struct block *block, struct storage *storage,
+                     enum replica_state state, uint64_t generation_stamp, uint64_t length);
 /* A committed block that has enough replicas now becomes complete. True when it did. */
 bool block_try_complete(struct core *core, struct block *block);
 

@@ -121,7 +121,8 @@ static struct block *take_slot(struct block_map *map)
     return block;
 }
 
-struct block *block_add(struct block_map *map, const struct block_id *id, uint32_t inode_reference, uint16_t replication)
+struct block *block_add(struct block_map *map, const struct block_id *id, uint32_t inode_reference,
+                        uint16_t replication)
 {
     assert(!block_find(map, id->id));
     struct block *block = take_slot(map);
@@ -159,15 +160,24 @@ struct block *block_find(const struct block_map *map, uint64_t id)
     return reference ? block_at(map, reference) : NULL;
 }
 
-uint32_t block_reference_end(const struct block_map *map) { return map->used + 1; }
-uint64_t block_map_count(const struct block_map *map) { return map->count; }
+uint32_t block_reference_end(const struct block_map *map)
+{
+    return map->used + 1;
+}
+uint64_t block_map_count(const struct block_map *map)
+{
+    return map->count;
+}
 
 static const uint32_t *list_of(const struct block_map *map, const struct block *block)
 {
-    return block->replica_count <= BLOCK_REPLICAS_INLINE ? block->storages : map->overflow[block->storages[0]].storages;
+    return block->replica_count <= BLOCK_REPLICAS_INLINE
+               ? block->storages
+               : map->overflow[block->storages[0]].storages;
 }
 
-const uint32_t *block_storages(const struct block_map *map, const struct block *block, size_t *count)
+const uint32_t *block_storages(const struct block_map *map, const struct block *block,
+                               size_t *count)
 {
     *count = block->replica_count;
     return list_of(map, block);
@@ -224,7 +234,8 @@ static void spill(struct block_map *map, struct block *block)
 bool block_add_storage(struct block_map *map, struct block *block, uint32_t number)
 {
     assert(number != 0);
-    if (find_storage(map, block, number) >= 0 || block->replica_count == BLOCK_REPLICAS_MAX) return false;
+    if (find_storage(map, block, number) >= 0 || block->replica_count == BLOCK_REPLICAS_MAX)
+        return false;
     if (block->replica_count < BLOCK_REPLICAS_INLINE) {
         block->storages[block->replica_count++] = number;
         return true;

@@ -7,7 +7,8 @@
 #include "namenode/block_manager.h"
 #include "namenode/redundancy.h"
 
-struct block *blocks_add(struct core *core, struct inode *file, const struct block_id *id, enum block_state state)
+struct block *blocks_add(struct core *core, struct inode *file, const struct block_id *id,
+                         enum block_state state)
 {
     struct block *block = block_add(core->blocks, id, inode_reference(file), file->replication);
 
@@ -30,16 +31,22 @@ static void delete_everywhere(struct core *core, struct block *block)
         const struct corrupt_replica *corrupt = replica_corrupt(core, block, list[i]);
         struct uc_replica *written = block_uc_replica(uc, list[i]);
         struct block_id held = id;
-        if (replica_kind(core, block, storage) == KIND_GONE || replica_is_doomed(storage, &id)) continue;
-        if (corrupt) held.generation_stamp = corrupt->generation_stamp;
-        else if (written && written->reported) held.generation_stamp = written->generation_stamp;
+        if (replica_kind(core, block, storage) == KIND_GONE || replica_is_doomed(storage, &id))
+            continue;
+        if (corrupt)
+            held.generation_stamp = corrupt->generation_stamp;
+        else if (written && written->reported)
+            held.generation_stamp = written->generation_stamp;
         replica_delete(storage, &held, DELETE_UNKNOWN);
     }
     for (uint32_t i = 0; uc && i < uc->count; i++) {
         const struct uc_replica *replica = &uc->replicas[i];
         struct storage *storage = dn_storage(&core->datanodes, replica->storage);
-        struct block_id held = {.id = id.id, .generation_stamp = replica->generation_stamp, .length = replica->length};
-        if (!storage || !replica->reported || block_has_storage(core->blocks, block, replica->storage)) continue;
+        struct block_id held = {
+            .id = id.id, .generation_stamp = replica->generation_stamp, .length = replica->length};
+        if (!storage || !replica->reported ||
+            block_has_storage(core->blocks, block, replica->storage))
+            continue;
         if (storage->datanode->alive) replica_delete(storage, &held, DELETE_UNKNOWN);
     }
 }
@@ -85,7 +92,8 @@ static void drop_stale_replicas(struct core *core, struct block *block)
     for (size_t i = block->replica_count; i-- > 0;) {
         const uint32_t *list = block_storages(core->blocks, block, &count);
         const struct uc_replica *replica = block_uc_replica(uc, list[i]);
-        if (replica && replica->reported && replica->generation_stamp == block->generation_stamp) continue;
+        if (replica && replica->reported && replica->generation_stamp == block->generation_stamp)
+            continue;
         replica_drop(core, block, dn_storage(&core->datanodes, list[i]));
     }
 }
@@ -98,7 +106,8 @@ static void promote_finalized(struct core *core, struct block *block)
     for (uint32_t i = 0; uc && i < uc->count; i++) {
         const struct uc_replica *replica = &uc->replicas[i];
         struct storage *storage = dn_storage(&core->datanodes, replica->storage);
-        if (storage && replica->reported && replica->state == REPLICA_FINALIZED && replica->generation_stamp == block->generation_stamp)
+        if (storage && replica->reported && replica->state == REPLICA_FINALIZED &&
+            replica->generation_stamp == block->generation_stamp)
             replica_add(core, block, storage);
     }
 }
@@ -126,7 +135,8 @@ void blocks_reopen(struct core *core, struct block *block)
     for (size_t i = 0; i < count; i++) {
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         if (replica_corrupt(core, block, list[i])) continue;
-        if (roaring_bitmap_contains(storage->excess, block_reference(block))) continue; /* its deletion may be under way */
+        if (roaring_bitmap_contains(storage->excess, block_reference(block)))
+            continue; /* its deletion may be under way */
         struct uc_replica *replica = block_uc_add(uc, list[i]);
         replica->state = REPLICA_FINALIZED;
         replica->reported = true;
@@ -142,12 +152,20 @@ static void judge_by_commit(struct core *core, struct block *block)
 
     for (uint32_t i = 0; uc && i < uc->count; i++) {
         const struct uc_replica *replica = &uc->replicas[i];
-        struct block_id reported = {.id = block->id, .generation_stamp = replica->generation_stamp, .length = replica->length};
-        if (!replica->reported || replica->state != REPLICA_FINALIZED || !block_has_storage(core->blocks, block, replica->storage)) continue;
-        if (replica->generation_stamp == block->generation_stamp && replica->length == block->length) continue;
+        struct block_id reported = {.id = block->id,
+                                    .generation_stamp = replica->generation_stamp,
+                                    .length = replica->length};
+        if (!replica->reported || replica->state != REPLICA_FINALIZED ||
+            !block_has_storage(core->blocks, block, replica->storage))
+            continue;
+        if (replica->generation_stamp == block->generation_stamp &&
+            replica->length == block->length)
+            continue;
         struct storage *storage = dn_storage(&core->datanodes, replica->storage);
         replica_mark_corrupt(core, block, storage, &reported,
-                             replica->generation_stamp != block->generation_stamp ? CORRUPT_GENSTAMP_MISMATCH : CORRUPT_SIZE_MISMATCH);
+                             replica->generation_stamp != block->generation_stamp
+                                 ? CORRUPT_GENSTAMP_MISMATCH
+                                 : CORRUPT_SIZE_MISMATCH);
     }
 }
 
@@ -172,7 +190,8 @@ void blocks_force_complete(struct core *core, struct block *block)
     redundancy_check(core, block, NULL, NULL);
 }
 
-void blocks_set_expected(struct core *core, struct block *block, struct storage *const *storages, size_t count)
+void blocks_set_expected(struct core *core, struct block *block, struct storage *const *storages,
+                         size_t count)
 {
     struct block_uc *uc = block_uc(core, block);
     struct uc_replica *old = uc ? uc->replicas : NULL;
@@ -184,14 +203,16 @@ void blocks_set_expected(struct core *core, struct block *block, struct storage 
     for (size_t i = 0; i < count; i++) {
         if (!storages[i] || block_uc_replica(uc, storages[i]->number)) continue;
         struct uc_replica *replica = block_uc_add(uc, storages[i]->number);
-        for (uint32_t k = 0; k < old_count; k++) /* what is known of those that stay is not forgotten */
+        for (uint32_t k = 0; k < old_count;
+             k++) /* what is known of those that stay is not forgotten */
             if (old[k].storage == storages[i]->number) *replica = old[k];
         if (!block_has_storage(core->blocks, block, storages[i]->number)) storages[i]->scheduled++;
     }
     mem_free(old);
 }
 
-size_t blocks_expected(const struct core *core, const struct block *block, struct storage **out, size_t max)
+size_t blocks_expected(const struct core *core, const struct block *block, struct storage **out,
+                       size_t max)
 {
     const struct block_uc *uc = block_uc(core, block);
     size_t count = 0;
@@ -203,9 +224,13 @@ size_t blocks_expected(const struct core *core, const struct block *block, struc
     return count;
 }
 
-static bool is_readable(enum replica_kind kind) { return kind != KIND_GONE && kind != KIND_CORRUPT && kind != KIND_IN_MAINTENANCE; }
+static bool is_readable(enum replica_kind kind)
+{
+    return kind != KIND_GONE && kind != KIND_CORRUPT && kind != KIND_IN_MAINTENANCE;
+}
 
-static size_t collect(const struct core *core, const struct block *block, bool all, struct storage **out, size_t max)
+static size_t collect(const struct core *core, const struct block *block, bool all,
+                      struct storage **out, size_t max)
 {
     size_t count, found = 0;
     const uint32_t *list = block_storages(core->blocks, block, &count);
@@ -217,12 +242,14 @@ static size_t collect(const struct core *core, const struct block *block, bool a
     return found;
 }
 
-size_t blocks_live(const struct core *core, const struct block *block, struct storage **out, size_t max)
+size_t blocks_live(const struct core *core, const struct block *block, struct storage **out,
+                   size_t max)
 {
     return collect(core, block, false, out, max);
 }
 
-size_t blocks_holders(const struct core *core, const struct block *block, struct storage **out, size_t max)
+size_t blocks_holders(const struct core *core, const struct block *block, struct storage **out,
+                      size_t max)
 {
     return collect(core, block, true, out, max);
 }
@@ -264,7 +291,8 @@ static struct uc_replica *choose_primary(const struct core *core, struct block_u
     return NULL;
 }
 
-void blocks_start_recovery(struct core *core, struct block *block, uint64_t recovery_id, int64_t now_ms)
+void blocks_start_recovery(struct core *core, struct block *block, uint64_t recovery_id,
+                           int64_t now_ms)
 {
     assert(!block_is_complete(block));
     struct block_uc *uc = block_set_state(core, block, BLOCK_UNDER_RECOVERY);
@@ -274,7 +302,8 @@ void blocks_start_recovery(struct core *core, struct block *block, uint64_t reco
     uc->primary = 0;
     struct uc_replica *primary = choose_primary(core, uc);
     if (!primary) {
-        log_warn("BLOCK* no datanode is left to recover blk_%" PRId64 "_%" PRIu64 ": none of its %u expected replicas is on a live node",
+        log_warn("BLOCK* no datanode is left to recover blk_%" PRId64 "_%" PRIu64
+                 ": none of its %u expected replicas is on a live node",
                  (int64_t)block->id, (uint64_t)block->generation_stamp, uc->count);
         return;
     }
@@ -282,8 +311,8 @@ void blocks_start_recovery(struct core *core, struct block *block, uint64_t reco
     uc->primary = primary->storage;
     struct datanode *node = dn_storage(&core->datanodes, primary->storage)->datanode;
     dn_add_recovery(node, block->id);
-    log_info("BLOCK* %s leads the recovery of blk_%" PRId64 "_%" PRIu64 ", recovery id %" PRIu64, dn_name(node), (int64_t)block->id,
-             (uint64_t)block->generation_stamp, recovery_id);
+    log_info("BLOCK* %s leads the recovery of blk_%" PRId64 "_%" PRIu64 ", recovery id %" PRIu64,
+             dn_name(node), (int64_t)block->id, (uint64_t)block->generation_stamp, recovery_id);
 }
 
 void blocks_set_truncate(struct core *core, struct block *block, uint64_t new_length)
@@ -304,7 +333,8 @@ bool blocks_get_truncate(const struct core *core, const struct block *block, uin
     return true;
 }
 
-void blocks_set_recovered(struct core *core, struct block *block, struct storage *const *storages, size_t count)
+void blocks_set_recovered(struct core *core, struct block *block, struct storage *const *storages,
+                          size_t count)
 {
     struct block_uc *uc = block_uc(core, block);
 
@@ -314,7 +344,8 @@ void blocks_set_recovered(struct core *core, struct block *block, struct storage
     blocks_set_expected(core, block, storages, count);
     for (size_t i = 0; i < count; i++) {
         if (!storages[i]) continue;
-        block_uc_report(core, block, storages[i], REPLICA_FINALIZED, block->generation_stamp, block->length);
+        block_uc_report(core, block, storages[i], REPLICA_FINALIZED, block->generation_stamp,
+                        block->length);
         replica_add(core, block, storages[i]);
     }
 }

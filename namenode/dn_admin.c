@@ -6,7 +6,8 @@
 
 const char *dn_admin_state_name(enum dn_admin_state state)
 {
-    static const char *const names[] = {"In Service", "Decommission In Progress", "Decommissioned", "Entering Maintenance", "In Maintenance"};
+    static const char *const names[] = {"In Service", "Decommission In Progress", "Decommissioned",
+                                        "Entering Maintenance", "In Maintenance"};
 
     return (size_t)state < ARRAY_LEN(names) ? names[state] : "Unknown";
 }
@@ -19,7 +20,8 @@ static bool is_leaving(const struct datanode *node)
 static void set_state(struct core *core, struct datanode *node, enum dn_admin_state state)
 {
     dn_stats_leave(&core->datanodes, node);
-    log_info("%s: %s -> %s", dn_name(node), dn_admin_state_name(node->admin_state), dn_admin_state_name(state));
+    log_info("%s: %s -> %s", dn_name(node), dn_admin_state_name(node->admin_state),
+             dn_admin_state_name(state));
     node->admin_state = state;
     dn_stats_enter(&core->datanodes, node);
     node->walk_wanted = true; /* all its blocks count differently now */
@@ -32,7 +34,8 @@ void dn_admin_decommission(struct core *core, struct datanode *node)
     if (node->admin_state == DN_DECOMMISSIONING || node->admin_state == DN_DECOMMISSIONED) return;
     set_state(core, node, node->alive ? DN_DECOMMISSIONING : DN_DECOMMISSIONED);
     node->leaving_since_wall_ms = core->now_wall_ms;
-    log_info("Starting decommission of %s with %" PRIu64 " blocks", dn_name(node), dn_block_count(node));
+    log_info("Starting decommission of %s with %" PRIu64 " blocks", dn_name(node),
+             dn_block_count(node));
 }
 
 void dn_admin_maintenance(struct core *core, struct datanode *node, int64_t expires_wall_ms)
@@ -41,7 +44,8 @@ void dn_admin_maintenance(struct core *core, struct datanode *node, int64_t expi
     if (dn_is_maintenance(node)) return;
     set_state(core, node, node->alive ? DN_ENTERING_MAINTENANCE : DN_IN_MAINTENANCE);
     node->leaving_since_wall_ms = core->now_wall_ms;
-    log_info("Starting maintenance of %s with %" PRIu64 " blocks", dn_name(node), dn_block_count(node));
+    log_info("Starting maintenance of %s with %" PRIu64 " blocks", dn_name(node),
+             dn_block_count(node));
 }
 
 void dn_admin_stop(struct core *core, struct datanode *node)
@@ -51,20 +55,24 @@ void dn_admin_stop(struct core *core, struct datanode *node)
 
     if (node->admin_state == DN_NORMAL) return;
     set_state(core, node, DN_NORMAL);
-    node->leaving_low_redundancy = node->leaving_out_of_service_only = node->leaving_in_open_files = 0;
+    node->leaving_low_redundancy = node->leaving_out_of_service_only = node->leaving_in_open_files =
+        0;
     if (!kept_while_dead) return;
-    LIST_FOREACH(storage, &node->storages, of_datanode) storage_purge(core, storage);
+    LIST_FOREACH (storage, &node->storages, of_datanode) storage_purge(core, storage);
 }
 
 /* ---- walks over a node's blocks ---- */
 
-static bool is_sufficient(const struct core *core, const struct datanode *node, const struct block *block, const struct replica_numbers *numbers)
+static bool is_sufficient(const struct core *core, const struct datanode *node,
+                          const struct block *block, const struct replica_numbers *numbers)
 {
     uint32_t live = numbers->of[KIND_LIVE];
 
     if (redundancy_is_enough(core, block, numbers, 0)) return true;
-    if (dn_is_maintenance(node)) return live >= MIN(core->conf.maintenance_replication_min, (uint32_t)block->replication);
-    if (redundancy_expected_live(core, block, numbers) <= live) return false; /* enough, but on too few racks */
+    if (dn_is_maintenance(node))
+        return live >= MIN(core->conf.maintenance_replication_min, (uint32_t)block->replication);
+    if (redundancy_expected_live(core, block, numbers) <= live)
+        return false; /* enough, but on too few racks */
     /* A block still written may go on with its minimum; a closed one with the cluster's default (DatanodeAdminManager.isSufficient). */
     return live >= (block_is_complete(block) ? core->conf.replication : core->conf.replication_min);
 }
@@ -86,7 +94,7 @@ static bool has_reported(const struct datanode *node)
 {
     const struct storage *storage;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
+    LIST_FOREACH (storage, &node->storages, of_datanode)
         if (storage->stale || storage->report) return false;
     return node->storage_count > 0;
 }
@@ -105,20 +113,25 @@ static void end_walk(struct core *core, struct dn_walk *walk)
     bool done = walk->low == 0 && node->leaving_checked && (has_reported(node) || !node->alive);
     node->leaving_checked = true;
     if (!done) {
-        log_debug("%s is on its way out: %u blocks lack replicas elsewhere", dn_name(node), walk->low);
+        log_debug("%s is on its way out: %u blocks lack replicas elsewhere", dn_name(node),
+                  walk->low);
         if (!walk->low) node->walk_ms = core->now_ms; /* a second look confirms it */
         return;
     }
-    set_state(core, node, node->admin_state == DN_DECOMMISSIONING ? DN_DECOMMISSIONED : DN_IN_MAINTENANCE);
-    log_info(node->admin_state == DN_DECOMMISSIONED ? "Decommissioning complete for node %s" : "Node %s has entered maintenance mode.", dn_name(node));
+    set_state(core, node,
+              node->admin_state == DN_DECOMMISSIONING ? DN_DECOMMISSIONED : DN_IN_MAINTENANCE);
+    log_info(node->admin_state == DN_DECOMMISSIONED ? "Decommissioning complete for node %s"
+                                                    : "Node %s has entered maintenance mode.",
+             dn_name(node));
 }
 
 static struct storage *next_storage(const struct dn_walk *walk)
 {
     struct storage *storage, *next = NULL;
 
-    LIST_FOREACH(storage, &walk->node->storages, of_datanode)
-        if (storage->number > walk->storage && (!next || storage->number < next->number)) next = storage;
+    LIST_FOREACH (storage, &walk->node->storages, of_datanode)
+        if (storage->number > walk->storage && (!next || storage->number < next->number))
+            next = storage;
     return next;
 }
 
@@ -143,7 +156,8 @@ bool dn_admin_slice(struct core *core, uint32_t budget)
         if (storage && storage->datanode == walk->node) {
             roaring_init_iterator(storage->blocks, &it);
             if (roaring_move_uint32_iterator_equalorlarger(&it, walk->next))
-                taken = roaring_read_uint32_iterator(&it, batch, MIN(budget, (uint32_t)ARRAY_LEN(batch)));
+                taken = roaring_read_uint32_iterator(&it, batch,
+                                                     MIN(budget, (uint32_t)ARRAY_LEN(batch)));
         }
         for (uint32_t i = 0; i < taken; i++) look_at(core, walk, block_at(core->blocks, batch[i]));
         if (taken) {
@@ -172,9 +186,9 @@ void dn_admin_tick(struct core *core)
     struct datanode *node, *next;
 
     if (!core->manager->populating) return;
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next)
-    {
-        if (dn_is_maintenance(node) && node->maintenance_expires_wall_ms && core->now_wall_ms > node->maintenance_expires_wall_ms) {
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next) {
+        if (dn_is_maintenance(node) && node->maintenance_expires_wall_ms &&
+            core->now_wall_ms > node->maintenance_expires_wall_ms) {
             log_info("The maintenance of %s has expired", dn_name(node));
             dn_admin_stop(core, node);
         }

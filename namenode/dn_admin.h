@@ -22,6 +22,7 @@ void dn_admin_tick(struct core *core);
 bool dn_admin_slice(struct core *core, uint32_t budget); /* true when more is left */
 void dn_admin_forget(struct core *core, const struct datanode *datanode); /* the node goes */
 
-const char *dn_admin_state_name(enum dn_admin_state state); /* "Normal", "Decommission In Progress", … as Apache prints them */
+const char *dn_admin_state_name(
+    enum dn_admin_state state); /* "Normal", "Decommission In Progress", … as Apache prints them */
 
 #endif

@@ -16,7 +16,8 @@ Pb__DatanodeID *dn_id_make(const struct datanode *node, struct arena *arena)
     return id;
 }
 
-void dn_info_fill(struct core *core UNUSED, const struct datanode *node, Pb__DatanodeInfo *out, struct arena *arena)
+void dn_info_fill(struct core *core UNUSED, const struct datanode *node, Pb__DatanodeInfo *out,
+                  struct arena *arena)
 {
     pb__datanode_info__init(out);
     out->id = dn_id_make(node, arena);
@@ -68,17 +69,21 @@ Pb__StorageReport *dn_storage_report_make(const struct storage *storage, struct 
     pb__datanode_storage__init(report->storage);
     report->storage->storageuuid = storage->uuid;
     report->storage->has_state = report->storage->has_storagetype = 1;
-    report->storage->state = storage->read_only_shared ? PB__DATANODE_STORAGE__STORAGE_STATE__READ_ONLY_SHARED
-                                                       : PB__DATANODE_STORAGE__STORAGE_STATE__NORMAL;
+    report->storage->state = storage->read_only_shared
+                                 ? PB__DATANODE_STORAGE__STORAGE_STATE__READ_ONLY_SHARED
+                                 : PB__DATANODE_STORAGE__STORAGE_STATE__NORMAL;
     report->storage->storagetype = (Pb__StorageType)storage->type;
     return report;
 }
 
-const char *dn_registration_text(const struct datanode *node, const struct core *core, struct arena *arena)
+const char *dn_registration_text(const struct datanode *node, const struct core *core,
+                                 struct arena *arena)
 {
-    return arena_printf(arena,
-                        "DatanodeRegistration(%s, datanodeUuid=%s, infoPort=%u, infoSecurePort=%u, ipcPort=%u, "
-                        "storageInfo=lv=%d;cid=%s;nsid=%u;c=%" PRIu64 ")",
-                        node->address, node->uuid, node->info_port, node->info_secure_port, node->ipc_port, LAYOUT_DATANODE,
-                        core->identity.cluster_id, core->identity.namespace_id, core->identity.ctime);
+    return arena_printf(
+        arena,
+        "DatanodeRegistration(%s, datanodeUuid=%s, infoPort=%u, infoSecurePort=%u, ipcPort=%u, "
+        "storageInfo=lv=%d;cid=%s;nsid=%u;c=%" PRIu64 ")",
+        node->address, node->uuid, node->info_port, node->info_secure_port, node->ipc_port,
+        LAYOUT_DATANODE, core->identity.cluster_id, core->identity.namespace_id,
+        core->identity.ctime);
 }

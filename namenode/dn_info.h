@@ -10,11 +10,14 @@
 #include "proto/client_namenode.pb-c.h"
 
 /* Initialises and fills; strings are the core's own, the id lives in the arena. */
-void dn_info_fill(struct core *core, const struct datanode *datanode, Pb__DatanodeInfo *out, struct arena *arena);
-Pb__DatanodeInfo *dn_info_make(struct core *core, const struct datanode *datanode, struct arena *arena);
+void dn_info_fill(struct core *core, const struct datanode *datanode, Pb__DatanodeInfo *out,
+                  struct arena *arena);
+Pb__DatanodeInfo *dn_info_make(struct core *core, const struct datanode *datanode,
+                               struct arena *arena);
 Pb__DatanodeID *dn_id_make(const struct datanode *datanode, struct arena *arena);
 Pb__StorageReport *dn_storage_report_make(const struct storage *storage, struct arena *arena);
 /* "DatanodeRegistration(127.0.0.1:9866, datanodeUuid=…, infoPort=…, …)" */
-const char *dn_registration_text(const struct datanode *datanode, const struct core *core, struct arena *arena);
+const char *dn_registration_text(const struct datanode *datanode, const struct core *core,
+                                 struct arena *arena);
 
 #endif

@@ -11,10 +11,16 @@
 #include "namenode/safemode.h"
 #include "namenode/topology.h"
 
-#define HADOOP_VERSION    "3.5.0" /* what peers compare */
-#define DATANODE_MINIMUM  "2.1.0-beta"
-#define NO_ACK            ((uint64_t)INT64_MAX) /* BlockCommand.NO_ACK: a length that says "do not report the deletion" */
-enum { NAME_LENGTH_MAX = 255, STORAGES_MAX = 1024, CAPABILITY_REPORT_BUFFERS = 1, FAILED_LOCATIONS_MAX = 256 };
+#define HADOOP_VERSION   "3.5.0" /* what peers compare */
+#define DATANODE_MINIMUM "2.1.0-beta"
+#define NO_ACK                                                                                     \
+    ((uint64_t)INT64_MAX) /* BlockCommand.NO_ACK: a length that says "do not report the deletion" */
+enum {
+    NAME_LENGTH_MAX = 255,
+    STORAGES_MAX = 1024,
+    CAPABILITY_REPORT_BUFFERS = 1,
+    FAILED_LOCATIONS_MAX = 256
+};
 
 /* ---- who asks ---- */
 
@@ -23,20 +29,27 @@ static const char *registration_text(const Pb__DatanodeRegistration *r, struct a
     const Pb__DatanodeID *id = r->datanodeid;
 
     return arena_printf(arena,
-                        "DatanodeRegistration(%.64s:%u, datanodeUuid=%.128s, infoPort=%u, infoSecurePort=%u, ipcPort=%u, "
+                        "DatanodeRegistration(%.64s:%u, datanodeUuid=%.128s, infoPort=%u, "
+                        "infoSecurePort=%u, ipcPort=%u, "
                         "storageInfo=lv=%d;cid=%.128s;nsid=%u;c=%" PRIu64 ")",
-                        id->ipaddr, id->xferport, id->datanodeuuid, id->infoport, id->infosecureport, id->ipcport,
-                        (int32_t)r->storageinfo->layoutversion, r->storageinfo->clusterid, r->storageinfo->namespceid, r->storageinfo->ctime);
+                        id->ipaddr, id->xferport, id->datanodeuuid, id->infoport,
+                        id->infosecureport, id->ipcport, (int32_t)r->storageinfo->layoutversion,
+                        r->storageinfo->clusterid, r->storageinfo->namespceid,
+                        r->storageinfo->ctime);
 }
 
 /* The registration id "NS-<namespace>-<cluster>-<ctime>" must be ours: a datanode of another cluster stops. */
-static int verify(const struct core *core, const struct op *op, const Pb__DatanodeRegistration *r, struct err *err)
+static int verify(const struct core *core, const struct op *op, const Pb__DatanodeRegistration *r,
+                  struct err *err)
 {
     const struct core_identity *ours = &core->identity;
     const Pb__StorageInfo *theirs = r->storageinfo;
 
-    if (theirs->namespceid == ours->namespace_id && str_eq(theirs->clusterid, ours->cluster_id) && theirs->ctime == ours->ctime) return 0;
-    return err_set(err, ERR_UNREGISTERED, "Unregistered server: %s", registration_text(r, op->arena));
+    if (theirs->namespceid == ours->namespace_id && str_eq(theirs->clusterid, ours->cluster_id) &&
+        theirs->ctime == ours->ctime)
+        return 0;
+    return err_set(err, ERR_UNREGISTERED, "Unregistered server: %s",
+                   registration_text(r, op->arena));
 }
 
 static struct datanode *node_of(const struct core *core, const Pb__DatanodeRegistration *r)
@@ -52,7 +65,9 @@ static bool is_its_address(const struct datanode *node, const Pb__DatanodeRegist
 }
 
 /* Who is to register (again) is answered so by heartbeats and full reports: *node is NULL then. */
-static int find_or_register(struct core *core, const struct op *op, const Pb__DatanodeRegistration *r, struct datanode **node, struct err *err)
+static int find_or_register(struct core *core, const struct op *op,
+                            const Pb__DatanodeRegistration *r, struct datanode **node,
+                            struct err *err)
 {
     int rc = verify(core, op, r, err);
 
@@ -62,22 +77,29 @@ static int find_or_register(struct core *core, const struct op *op, const Pb__Da
 }
 
 /* *node may become NULL: never registered. */
-static int find_node(struct core *core, const struct op *op, const Pb__DatanodeRegistration *r, struct datanode **node, struct err *err)
+static int find_node(struct core *core, const struct op *op, const Pb__DatanodeRegistration *r,
+                     struct datanode **node, struct err *err)
 {
     int rc = verify(core, op, r, err);
 
     *node = rc ? NULL : node_of(core, r);
     if (!*node || is_its_address(*node, r)) return rc;
-    return err_set(err, ERR_UNREGISTERED, "Data node %s is attempting to report storage ID %s. Node %s is expected to serve this storage.",
+    return err_set(err, ERR_UNREGISTERED,
+                   "Data node %s is attempting to report storage ID %s. Node %s is expected to "
+                   "serve this storage.",
                    registration_text(r, op->arena), (*node)->uuid, dn_name(*node));
 }
 
-static bool is_known(const struct datanode *node) { return node && node->alive && node->registered; }
+static bool is_known(const struct datanode *node)
+{
+    return node && node->alive && node->registered;
+}
 
 /* ---- versionRequest ---- */
 
-int op_version_request(struct core *core, struct op *op, const Pb__VersionRequestRequest *request UNUSED, Pb__VersionRequestResponse *response,
-                       struct err *err UNUSED)
+int op_version_request(struct core *core, struct op *op,
+                       const Pb__VersionRequestRequest *request UNUSED,
+                       Pb__VersionRequestResponse *response, struct err *err UNUSED)
 {
     Pb__NamespaceInfo *info = arena_alloc(op->arena, sizeof *info);
 
@@ -107,23 +129,31 @@ static bool version_at_least(const char *version, unsigned major, unsigned minor
     const char *p = version;
 
     if (*p < '0' || *p > '9') return false;
-    while (*p >= '0' && *p <= '9' && have_major < 10000) have_major = have_major * 10 + (unsigned)(*p++ - '0');
+    while (*p >= '0' && *p <= '9' && have_major < 10000)
+        have_major = have_major * 10 + (unsigned)(*p++ - '0');
     if (*p == '.') p++;
-    while (*p >= '0' && *p <= '9' && have_minor < 10000) have_minor = have_minor * 10 + (unsigned)(*p++ - '0');
+    while (*p >= '0' && *p <= '9' && have_minor < 10000)
+        have_minor = have_minor * 10 + (unsigned)(*p++ - '0');
     return have_major > major || (have_major == major && have_minor >= minor);
 }
 
-static int check_version(const struct core *core, const struct op *op, const Pb__DatanodeRegistration *r, struct err *err)
+static int check_version(const struct core *core, const struct op *op,
+                         const Pb__DatanodeRegistration *r, struct err *err)
 {
     if (!version_at_least(r->softwareversion, 2, 1))
         return err_set(err, ERR_INCORRECT_VERSION,
-                       "The reported DataNode version is too low to communicate with this NameNode. DataNode version: '%.64s' Minimum DataNode "
-                       "version: '" DATANODE_MINIMUM "'", r->softwareversion);
-    if (!str_eq(r->softwareversion, HADOOP_VERSION) && r->storageinfo->ctime != core->identity.ctime)
+                       "The reported DataNode version is too low to communicate with this "
+                       "NameNode. DataNode version: '%.64s' Minimum DataNode "
+                       "version: '" DATANODE_MINIMUM "'",
+                       r->softwareversion);
+    if (!str_eq(r->softwareversion, HADOOP_VERSION) &&
+        r->storageinfo->ctime != core->identity.ctime)
         return err_set(err, ERR_INCORRECT_VERSION,
-                       "Reported DataNode version '%.64s' of DN %s does not match NameNode version '" HADOOP_VERSION "' and CTime of DN ('%" PRIu64
-                       "') does not match CTime of NN ('%" PRIu64 "')", r->softwareversion, registration_text(r, op->arena),
-                       r->storageinfo->ctime, core->identity.ctime);
+                       "Reported DataNode version '%.64s' of DN %s does not match NameNode version "
+                       "'" HADOOP_VERSION "' and CTime of DN ('%" PRIu64
+                       "') does not match CTime of NN ('%" PRIu64 "')",
+                       r->softwareversion, registration_text(r, op->arena), r->storageinfo->ctime,
+                       core->identity.ctime);
     return 0;
 }
 
@@ -131,24 +161,32 @@ static int check_fields(const Pb__DatanodeRegistration *r, struct err *err)
 {
     const Pb__DatanodeID *id = r->datanodeid;
 
-    if (!id->datanodeuuid[0] || strlen(id->datanodeuuid) > NAME_LENGTH_MAX) return err_set(err, ERR_ARGUMENT, "registration with a bad datanode UUID");
-    if (strlen(id->hostname) > NAME_LENGTH_MAX || strlen(id->ipaddr) > 45) return err_set(err, ERR_ARGUMENT, "registration with an overlong host name or address");
-    if (id->xferport > UINT16_MAX || id->infoport > UINT16_MAX || id->ipcport > UINT16_MAX || id->infosecureport > UINT16_MAX)
+    if (!id->datanodeuuid[0] || strlen(id->datanodeuuid) > NAME_LENGTH_MAX)
+        return err_set(err, ERR_ARGUMENT, "registration with a bad datanode UUID");
+    if (strlen(id->hostname) > NAME_LENGTH_MAX || strlen(id->ipaddr) > 45)
+        return err_set(err, ERR_ARGUMENT, "registration with an overlong host name or address");
+    if (id->xferport > UINT16_MAX || id->infoport > UINT16_MAX || id->ipcport > UINT16_MAX ||
+        id->infosecureport > UINT16_MAX)
         return err_set(err, ERR_ARGUMENT, "registration with a port above 65535");
     return 0;
 }
 
-static int check_admission(struct core *core, const struct op *op, const Pb__DatanodeRegistration *r, const char *ip, struct err *err)
+static int check_admission(struct core *core, const struct op *op,
+                           const Pb__DatanodeRegistration *r, const char *ip, struct err *err)
 {
     char name[TOPOLOGY_LOCATION_MAX];
 
-    if (core->conf.check_ip_hostname && topology_name(core->datanodes.topology, ip, name) && str_eq(name, ip))
+    if (core->conf.check_ip_hostname && topology_name(core->datanodes.topology, ip, name) &&
+        str_eq(name, ip))
         return err_set(err, ERR_DISALLOWED_DATANODE,
-                       "Datanode denied communication with namenode because hostname cannot be resolved (ip=%s, hostname=%s): %s", ip, name,
-                       registration_text(r, op->arena));
-    if (!hosts_is_included(core->hosts, ip, r->datanodeid->hostname, (uint16_t)r->datanodeid->xferport))
+                       "Datanode denied communication with namenode because hostname cannot be "
+                       "resolved (ip=%s, hostname=%s): %s",
+                       ip, name, registration_text(r, op->arena));
+    if (!hosts_is_included(core->hosts, ip, r->datanodeid->hostname,
+                           (uint16_t)r->datanodeid->xferport))
         return err_set(err, ERR_DISALLOWED_DATANODE,
-                       "Datanode denied communication with namenode because the host is not in the include-list: %s",
+                       "Datanode denied communication with namenode because the host is not in the "
+                       "include-list: %s",
                        registration_text(r, op->arena));
     return 0;
 }
@@ -165,17 +203,21 @@ static void locate(struct core *core, struct datanode *node)
 {
     char location[TOPOLOGY_LOCATION_MAX];
 
-    if (!topology_location(core->datanodes.topology, node->ip, location)) topology_location(core->datanodes.topology, node->hostname, location);
+    if (!topology_location(core->datanodes.topology, node->ip, location))
+        topology_location(core->datanodes.topology, node->hostname, location);
     uint32_t racks = topology_rack_count(core->datanodes.topology);
     topology_remove(core->datanodes.topology, node);
     replace_text(&node->location, location);
     topology_add(core->datanodes.topology, node);
     /* From one rack to two: blocks that were well placed are so no longer (checkIfClusterIsNowMultiRack). */
-    if (racks <= 1 && topology_rack_count(core->datanodes.topology) >= 2 && core->manager->populating) redundancy_scan_start(core);
+    if (racks <= 1 && topology_rack_count(core->datanodes.topology) >= 2 &&
+        core->manager->populating)
+        redundancy_scan_start(core);
 }
 
 /* The node as the registration describes it, alive from now; what it holds is to be confirmed by its next report. */
-static void take_registration(struct core *core, struct datanode *node, const Pb__DatanodeRegistration *r)
+static void take_registration(struct core *core, struct datanode *node,
+                              const Pb__DatanodeRegistration *r)
 {
     struct storage *storage;
     char name[TOPOLOGY_LOCATION_MAX];
@@ -185,7 +227,8 @@ static void take_registration(struct core *core, struct datanode *node, const Pb
     node->info_secure_port = (uint16_t)r->datanodeid->infosecureport;
     node->ipc_port = (uint16_t)r->datanodeid->ipcport;
     replace_text(&node->software_version, r->softwareversion);
-    replace_text(&node->peer_hostname, topology_name(core->datanodes.topology, node->ip, name) ? name : NULL);
+    replace_text(&node->peer_hostname,
+                 topology_name(core->datanodes.topology, node->ip, name) ? name : NULL);
     node->alive = node->registered = true;
     node->disallowed = node->wiped = node->heartbeated_since_registration = false;
     node->heartbeat_ms = core->now_ms;
@@ -194,8 +237,7 @@ static void take_registration(struct core *core, struct datanode *node, const Pb
     node->report_wall_ms = 0;
     dn_clear_work(node);
     report_lease_end(core, node);
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-    {
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
         if (storage->purging) node->walk_wanted = true; /* what is left counts again */
         storage_purge_stop(core, storage);
         report_abort(core, storage);
@@ -207,7 +249,8 @@ static void take_registration(struct core *core, struct datanode *node, const Pb
     hosts_apply_node(core, node);
 }
 
-static struct datanode *place_node(struct core *core, const Pb__DatanodeRegistration *r, const char *ip)
+static struct datanode *place_node(struct core *core, const Pb__DatanodeRegistration *r,
+                                   const char *ip)
 {
     const Pb__DatanodeID *id = r->datanodeid;
     uint16_t port = (uint16_t)id->xferport;
@@ -216,12 +259,14 @@ static struct datanode *place_node(struct core *core, const Pb__DatanodeRegistra
     struct datanode *same = dn_find(&core->datanodes, id->datanodeuuid);
 
     if (at_address && at_address != same) {
-        log_info("BLOCK* registerDatanode: %s now serves %s, no longer %s", dn_name(at_address), id->datanodeuuid, at_address->uuid);
+        log_info("BLOCK* registerDatanode: %s now serves %s, no longer %s", dn_name(at_address),
+                 id->datanodeuuid, at_address->uuid);
         monitor_node_wipe(core, at_address);
     }
     if (!same) return dn_add(&core->datanodes, id->datanodeuuid, ip, hostname, port);
     if (at_address != same)
-        log_info("BLOCK* registerDatanode: %s is replaced by %s:%u with the same storageID %s", same->ip, ip, port, same->uuid);
+        log_info("BLOCK* registerDatanode: %s is replaced by %s:%u with the same storageID %s",
+                 same->ip, ip, port, same->uuid);
     topology_remove(core->datanodes.topology, same);
     dn_move(&core->datanodes, same, ip, hostname, port);
     return same;
@@ -237,8 +282,9 @@ static Pb__ExportedBlockKeys *no_keys(struct arena *arena)
     return keys;
 }
 
-int op_register_datanode(struct core *core, struct op *op, const Pb__RegisterDatanodeRequest *request, Pb__RegisterDatanodeResponse *response,
-                         struct err *err)
+int op_register_datanode(struct core *core, struct op *op,
+                         const Pb__RegisterDatanodeRequest *request,
+                         Pb__RegisterDatanodeResponse *response, struct err *err)
 {
     const Pb__DatanodeRegistration *r = request->registration;
     const char *ip = op->client_ip ? op->client_ip : r->datanodeid->ipaddr;
@@ -253,7 +299,8 @@ int op_register_datanode(struct core *core, struct op *op, const Pb__RegisterDat
     }
     struct datanode *node = place_node(core, r, ip);
     take_registration(core, node, r);
-    log_info("BLOCK* registerDatanode: from %s storage %s on %s", dn_registration_text(node, core, op->arena), node->uuid, node->location);
+    log_info("BLOCK* registerDatanode: from %s storage %s on %s",
+             dn_registration_text(node, core, op->arena), node->uuid, node->location);
     safemode_check(core);
 
     Pb__DatanodeRegistration *echo = arena_copy(op->arena, r, sizeof *r);
@@ -267,28 +314,38 @@ int op_register_datanode(struct core *core, struct op *op, const Pb__RegisterDat
 
 /* ---- heartbeat: what the node tells ---- */
 
-static bool is_storage_type(int type) { return type >= STORAGE_DISK && type <= STORAGE_NVDIMM; }
+static bool is_storage_type(int type)
+{
+    return type >= STORAGE_DISK && type <= STORAGE_NVDIMM;
+}
 
 /* The storage by that name, made where it is new; NULL when the datanode names more than can be. */
-static struct storage *storage_of(struct core *core, struct datanode *node, const char *uuid, const Pb__DatanodeStorage *described)
+static struct storage *storage_of(struct core *core, struct datanode *node, const char *uuid,
+                                  const Pb__DatanodeStorage *described)
 {
     struct storage *storage;
     enum storage_type type = STORAGE_DISK;
 
     if (described && described->storageuuid[0]) uuid = described->storageuuid;
-    if (described && described->has_storagetype && is_storage_type((int)described->storagetype)) type = (enum storage_type)described->storagetype;
+    if (described && described->has_storagetype && is_storage_type((int)described->storagetype))
+        type = (enum storage_type)described->storagetype;
     storage = dn_find_storage(node, uuid);
     if (!storage) {
-        if (!uuid[0] || strlen(uuid) > NAME_LENGTH_MAX || node->storage_count >= STORAGES_MAX) return NULL;
+        if (!uuid[0] || strlen(uuid) > NAME_LENGTH_MAX || node->storage_count >= STORAGES_MAX)
+            return NULL;
         log_info("Adding new storage ID %s for DN %s", uuid, dn_name(node));
         storage = dn_add_storage(&core->datanodes, node, uuid, type);
     }
     if (described && described->has_storagetype) storage->type = type;
-    if (described) storage->read_only_shared = described->has_state && described->state == PB__DATANODE_STORAGE__STORAGE_STATE__READ_ONLY_SHARED;
+    if (described)
+        storage->read_only_shared =
+            described->has_state &&
+            described->state == PB__DATANODE_STORAGE__STORAGE_STATE__READ_ONLY_SHARED;
     return storage;
 }
 
-static void take_storage_report(struct core *core, struct datanode *node, const Pb__StorageReport *report)
+static void take_storage_report(struct core *core, struct datanode *node,
+                                const Pb__StorageReport *report)
 {
     struct storage *storage = storage_of(core, node, report->storageuuid, report->storage);
 
@@ -300,8 +357,9 @@ static void take_storage_report(struct core *core, struct datanode *node, const 
     storage->block_pool_used = report->blockpoolused;
     /* Nodes before 2.8 do not send it. */
     storage->non_dfs_used = report->has_nondfsused ? report->nondfsused
-                            : report->capacity > report->dfsused + report->remaining ? report->capacity - report->dfsused - report->remaining
-                                                                                     : 0;
+                            : report->capacity > report->dfsused + report->remaining
+                                ? report->capacity - report->dfsused - report->remaining
+                                : 0;
     if (report->mount && strlen(report->mount) < 4096) replace_text(&storage->mount, report->mount);
     if (report->has_failed && report->failed && !storage->failed) {
         log_warn("Storage %s of %s failed", storage->uuid, dn_name(node));
@@ -326,7 +384,8 @@ static void miss_storages(struct core *core, struct datanode *node, bool check_f
             storage->failed = true;
             storage_purge(core, storage);
         }
-        storage->capacity = storage->dfs_used = storage->remaining = storage->block_pool_used = storage->non_dfs_used = 0;
+        storage->capacity = storage->dfs_used = storage->remaining = storage->block_pool_used =
+            storage->non_dfs_used = 0;
         if (roaring_bitmap_is_empty(storage->blocks) && !storage->purging && !storage->report) {
             log_info("Removed storage %s from DataNode %s", storage->uuid, dn_name(node));
             dn_remove_storage(&core->datanodes, storage);
@@ -336,28 +395,34 @@ static void miss_storages(struct core *core, struct datanode *node, bool check_f
 
 static void take_failures(struct datanode *node, const Pb__VolumeFailureSummary *summary)
 {
-    for (size_t i = 0; node->failed_locations && node->failed_locations[i]; i++) mem_free(node->failed_locations[i]);
+    for (size_t i = 0; node->failed_locations && node->failed_locations[i]; i++)
+        mem_free(node->failed_locations[i]);
     mem_free(node->failed_locations);
     node->failed_locations = NULL;
     if (!summary) return;
     size_t count = MIN(summary->n_failedstoragelocations, (size_t)FAILED_LOCATIONS_MAX);
     node->failed_locations = NEW_ARRAY(char *, count + 1);
-    for (size_t i = 0; i < count; i++) node->failed_locations[i] = mem_strdup(summary->failedstoragelocations[i]);
+    for (size_t i = 0; i < count; i++)
+        node->failed_locations[i] = mem_strdup(summary->failedstoragelocations[i]);
     node->last_volume_failure_ms = (int64_t)summary->lastvolumefailuredate;
     node->capacity_lost = summary->estimatedcapacitylosttotal;
 }
 
 /* DatanodeDescriptor.updateStorageStats. SendLifelineRequest has the same fields with the same numbers. */
-static void take_heartbeat(struct core *core, struct datanode *node, const Pb__SendHeartbeatRequest *request)
+static void take_heartbeat(struct core *core, struct datanode *node,
+                           const Pb__SendHeartbeatRequest *request)
 {
     const Pb__VolumeFailureSummary *summary = request->volumefailuresummary;
     struct storage *storage;
-    bool check_failed = request->failedvolumes > node->failed_volumes || !node->heartbeated_since_registration;
+    bool check_failed =
+        request->failedvolumes > node->failed_volumes || !node->heartbeated_since_registration;
 
-    if (summary && node->failed_locations) check_failed = (int64_t)summary->lastvolumefailuredate > node->last_volume_failure_ms;
+    if (summary && node->failed_locations)
+        check_failed = (int64_t)summary->lastvolumefailuredate > node->last_volume_failure_ms;
     dn_stats_leave(&core->datanodes, node);
-    LIST_FOREACH(storage, &node->storages, of_datanode) storage->heard = false;
-    for (size_t i = 0; i < request->n_reports; i++) take_storage_report(core, node, request->reports[i]);
+    LIST_FOREACH (storage, &node->storages, of_datanode) storage->heard = false;
+    for (size_t i = 0; i < request->n_reports; i++)
+        take_storage_report(core, node, request->reports[i]);
     if (request->n_reports) miss_storages(core, node, check_failed);
     node->cache_capacity = request->cachecapacity;
     node->cache_used = request->cacheused;
@@ -391,7 +456,8 @@ static Pb__DatanodeCommand *add_command(struct answer *answer, Pb__DatanodeComma
     return command;
 }
 
-static Pb__BlockCommand *add_block_command(struct answer *answer, Pb__BlockCommand__Action action, size_t blocks)
+static Pb__BlockCommand *add_block_command(struct answer *answer, Pb__BlockCommand__Action action,
+                                           size_t blocks)
 {
     Pb__BlockCommand *command = arena_alloc(answer->arena, sizeof *command);
 
@@ -433,7 +499,8 @@ static void add_finalize(struct answer *answer)
 }
 
 /* Replicas that take part: those on live nodes that are not silent just now, unless that leaves fewer than two. */
-static size_t recovery_locations(struct core *core, const struct block *block, struct storage **out, size_t max)
+static size_t recovery_locations(struct core *core, const struct block *block, struct storage **out,
+                                 size_t max)
 {
     size_t live = blocks_expected(core, block, out, max), fresh = 0;
 
@@ -445,7 +512,8 @@ static size_t recovery_locations(struct core *core, const struct block *block, s
     return fresh;
 }
 
-static Pb__RecoveringBlock *make_recovery(struct core *core, const struct block *block, struct arena *arena)
+static Pb__RecoveringBlock *make_recovery(struct core *core, const struct block *block,
+                                          struct arena *arena)
 {
     Pb__RecoveringBlock *recovery = arena_alloc(arena, sizeof *recovery);
     struct storage *storages[64];
@@ -455,21 +523,25 @@ static Pb__RecoveringBlock *make_recovery(struct core *core, const struct block 
     recovery->newgenstamp = cut.generation_stamp = blocks_recovery_id(core, block);
     size_t count = recovery_locations(core, block, storages, ARRAY_LEN(storages));
     recovery->block = located_block_make(core, &id, storages, count, 0, arena);
-    if (blocks_get_truncate(core, block, &cut.length)) recovery->truncateblock = make_block(arena, &cut);
+    if (blocks_get_truncate(core, block, &cut.length))
+        recovery->truncateblock = make_block(arena, &cut);
     return recovery;
 }
 
 static bool add_recoveries(struct answer *answer, struct datanode *node)
 {
     struct core *core = answer->core;
-    Pb__RecoveringBlock **list = ARENA_ARRAY(answer->arena, Pb__RecoveringBlock *, node->work.recovery_count + 1);
+    Pb__RecoveringBlock **list =
+        ARENA_ARRAY(answer->arena, Pb__RecoveringBlock *, node->work.recovery_count + 1);
     size_t count = 0;
 
     for (uint32_t i = 0; i < node->work.recovery_count; i++) {
         const struct block *block = block_find(core->blocks, node->work.recoveries[i]);
-        const struct block_uc *uc = block && block->state == BLOCK_UNDER_RECOVERY ? block_uc(core, block) : NULL;
+        const struct block_uc *uc =
+            block && block->state == BLOCK_UNDER_RECOVERY ? block_uc(core, block) : NULL;
         const struct storage *primary = uc ? dn_storage(&core->datanodes, uc->primary) : NULL;
-        if (primary && primary->datanode == node) list[count++] = make_recovery(core, block, answer->arena);
+        if (primary && primary->datanode == node)
+            list[count++] = make_recovery(core, block, answer->arena);
     }
     node->work.recovery_count = 0;
     if (!count) return false;
@@ -482,12 +554,15 @@ static bool add_recoveries(struct answer *answer, struct datanode *node)
 }
 
 /* The order is as good as when it was given: the block is still that one, and its targets live. */
-static size_t valid_targets(struct core *core, const struct dn_transfer *transfer, struct storage **out, size_t max)
+static size_t valid_targets(struct core *core, const struct dn_transfer *transfer,
+                            struct storage **out, size_t max)
 {
     const struct block *block = block_find(core->blocks, transfer->block.id);
     size_t count = 0;
 
-    if (!block || !block_is_complete(block) || block->generation_stamp != transfer->block.generation_stamp) return 0;
+    if (!block || !block_is_complete(block) ||
+        block->generation_stamp != transfer->block.generation_stamp)
+        return 0;
     for (uint32_t i = 0; i < transfer->target_count && count < max; i++) {
         struct storage *storage = dn_storage(&core->datanodes, transfer->targets[i]);
         if (storage && storage->datanode->alive && !storage->failed) out[count++] = storage;
@@ -495,7 +570,8 @@ static size_t valid_targets(struct core *core, const struct dn_transfer *transfe
     return count;
 }
 
-static void add_transfer(struct answer *answer, Pb__BlockCommand *command, const struct block_id *id, struct storage *const *targets, size_t count)
+static void add_transfer(struct answer *answer, Pb__BlockCommand *command,
+                         const struct block_id *id, struct storage *const *targets, size_t count)
 {
     struct arena *arena = answer->arena;
     size_t at = command->n_blocks++;
@@ -519,13 +595,15 @@ static void add_transfer(struct answer *answer, Pb__BlockCommand *command, const
     command->targets[at] = infos;
     command->targetstorageuuids[at] = uuids;
     command->targetstoragetypes[at] = types;
-    command->n_targets = command->n_targetstorageuuids = command->n_targetstoragetypes = command->n_blocks;
+    command->n_targets = command->n_targetstorageuuids = command->n_targetstoragetypes =
+        command->n_blocks;
 }
 
 static void add_transfers(struct answer *answer, struct datanode *node)
 {
     const struct core_conf *conf = &answer->core->conf;
-    bool leaving = node->admin_state == DN_DECOMMISSIONING || node->admin_state == DN_ENTERING_MAINTENANCE;
+    bool leaving =
+        node->admin_state == DN_DECOMMISSIONING || node->admin_state == DN_ENTERING_MAINTENANCE;
     uint32_t limit = leaving ? conf->replication_max_streams_hard : conf->replication_max_streams;
     uint32_t room = limit > node->xmits ? limit - node->xmits : 0;
     Pb__BlockCommand *command = NULL;
@@ -554,18 +632,23 @@ static bool may_delete(struct core *core, struct storage *storage, const struct 
     struct block *block = block_find(core->blocks, id->id);
     struct replica_numbers numbers;
 
-    if (!block || BLOCK_ID_IS_STRIPED(block->id) || !block_is_complete(block) || id->generation_stamp != block->generation_stamp) return true;
+    if (!block || BLOCK_ID_IS_STRIPED(block->id) || !block_is_complete(block) ||
+        id->generation_stamp != block->generation_stamp)
+        return true;
     replicas_count(core, block, &numbers);
     if (replicas_usable(&numbers) > 0) return true;
-    log_warn("BLOCK* blk_%" PRId64 "_%" PRIu64 " on %s is not deleted: no other replica is known to be good", (int64_t)id->id,
-             id->generation_stamp, dn_name(storage->datanode));
-    if (!block_has_storage(core->blocks, block, storage->number)) return false; /* bad: nobody reads it, but it is all there is */
+    log_warn("BLOCK* blk_%" PRId64 "_%" PRIu64
+             " on %s is not deleted: no other replica is known to be good",
+             (int64_t)id->id, id->generation_stamp, dn_name(storage->datanode));
+    if (!block_has_storage(core->blocks, block, storage->number))
+        return false; /* bad: nobody reads it, but it is all there is */
     replica_clear_excess(core, block, storage);
     redundancy_update(core, block);
     return false;
 }
 
-static uint32_t take_deletions(struct core *core, struct storage *storage, struct block_id *out, uint32_t max)
+static uint32_t take_deletions(struct core *core, struct storage *storage, struct block_id *out,
+                               uint32_t max)
 {
     uint32_t taken = dn_take_deletions(storage, out, max), kept = 0;
 
@@ -581,10 +664,12 @@ static void add_deletions(struct answer *answer, struct datanode *node)
     struct storage *storage;
     uint32_t count = 0;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-        if (count < limit && storage->deletion_count) count += take_deletions(answer->core, storage, ids + count, limit - count);
+    LIST_FOREACH (storage, &node->storages, of_datanode)
+        if (count < limit && storage->deletion_count)
+            count += take_deletions(answer->core, storage, ids + count, limit - count);
     if (!count) return;
-    Pb__BlockCommand *command = add_block_command(answer, PB__BLOCK_COMMAND__ACTION__INVALIDATE, count);
+    Pb__BlockCommand *command =
+        add_block_command(answer, PB__BLOCK_COMMAND__ACTION__INVALIDATE, count);
     command->n_blocks = count;
     for (uint32_t i = 0; i < count; i++) {
         /* Of a block that exists no more nobody needs to hear that a replica went. */
@@ -600,7 +685,8 @@ static void add_bandwidth(struct answer *answer, struct datanode *node)
     pb__balancer_bandwidth_command__init(command);
     command->bandwidth = node->work.bandwidth;
     node->work.bandwidth = 0;
-    add_command(answer, PB__DATANODE_COMMAND__TYPE__BalancerBandwidthCommand)->balancercmd = command;
+    add_command(answer, PB__DATANODE_COMMAND__TYPE__BalancerBandwidthCommand)->balancercmd =
+        command;
 }
 
 static void finish_heartbeat(struct answer *answer, Pb__SendHeartbeatResponse *response)
@@ -611,13 +697,14 @@ static void finish_heartbeat(struct answer *answer, Pb__SendHeartbeatResponse *r
     status->state = PB__NNHASTATUS_HEARTBEAT__STATE__ACTIVE;
     status->txid = answer->core->txid_applied;
     response->hastatus = status;
-    response->cmds = arena_copy(answer->arena, answer->commands, answer->count * sizeof *answer->commands + 1);
+    response->cmds =
+        arena_copy(answer->arena, answer->commands, answer->count * sizeof *answer->commands + 1);
     response->n_cmds = answer->count;
     response->has_isslownode = response->has_fullblockreportleaseid = 1;
 }
 
-int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatRequest *request, Pb__SendHeartbeatResponse *response,
-                      struct err *err)
+int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatRequest *request,
+                      Pb__SendHeartbeatResponse *response, struct err *err)
 {
     struct answer answer = {.core = core, .arena = op->arena};
     struct datanode *node;
@@ -626,7 +713,9 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
     if (rc) return rc;
     if (node && node->disallowed) {
         monitor_node_dead(core, node);
-        return err_set(err, ERR_DISALLOWED_DATANODE, "Datanode denied communication with namenode because the host is not in the include-list: %s",
+        return err_set(err, ERR_DISALLOWED_DATANODE,
+                       "Datanode denied communication with namenode because the host is not in the "
+                       "include-list: %s",
                        registration_text(request->registration, op->arena));
     }
     if (!is_known(node)) {
@@ -641,12 +730,13 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
         add_bandwidth(&answer, node);
     }
     finish_heartbeat(&answer, response);
-    if (request->requestfullblockreportlease) response->fullblockreportleaseid = report_lease_grant(core, node);
+    if (request->requestfullblockreportlease)
+        response->fullblockreportleaseid = report_lease_grant(core, node);
     return 0;
 }
 
-int op_send_lifeline(struct core *core, struct op *op, const Pb__SendLifelineRequest *request, Pb__SendLifelineResponse *response UNUSED,
-                     struct err *err)
+int op_send_lifeline(struct core *core, struct op *op, const Pb__SendLifelineRequest *request,
+                     Pb__SendLifelineResponse *response UNUSED, struct err *err)
 {
     struct datanode *node;
     int rc = find_node(core, op, request->registration, &node, err);
@@ -672,12 +762,13 @@ static bool has_stale_storage(const struct datanode *node)
 {
     const struct storage *storage;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
+    LIST_FOREACH (storage, &node->storages, of_datanode)
         if (storage->stale && !storage->failed) return true;
     return false;
 }
 
-int op_block_report(struct core *core, struct op *op, const Pb__BlockReportRequest *request, Pb__BlockReportResponse *response, struct err *err)
+int op_block_report(struct core *core, struct op *op, const Pb__BlockReportRequest *request,
+                    Pb__BlockReportResponse *response, struct err *err)
 {
     struct answer answer = {.core = core, .arena = op->arena};
     const Pb__BlockReportContext *context = request->context;
@@ -691,11 +782,13 @@ int op_block_report(struct core *core, struct op *op, const Pb__BlockReportReque
         return 0;
     }
     if (context && !report_lease_check(core, node, context->leaseid))
-        return err_set(err, ERR_INVALID_REPORT_LEASE, "Block report 0x%" PRIx64 " was rejected as lease 0x%" PRIx64 " is invalid", (uint64_t)context->id,
-                       context->leaseid);
+        return err_set(err, ERR_INVALID_REPORT_LEASE,
+                       "Block report 0x%" PRIx64 " was rejected as lease 0x%" PRIx64 " is invalid",
+                       (uint64_t)context->id, context->leaseid);
     for (size_t i = 0; i < request->n_reports && !rc; i++) {
         const Pb__StorageBlockReport *report = request->reports[i];
-        struct storage *storage = storage_of(core, node, report->storage->storageuuid, report->storage);
+        struct storage *storage =
+            storage_of(core, node, report->storage->storageuuid, report->storage);
         if (storage && !storage->failed) rc = report_full(core, storage, report, err);
     }
     if (rc) return rc;
@@ -710,34 +803,49 @@ int op_block_report(struct core *core, struct op *op, const Pb__BlockReportReque
     return 0;
 }
 
-static void take_incremental(struct core *core, struct datanode *node, const Pb__StorageReceivedDeletedBlocks *report)
+static void take_incremental(struct core *core, struct datanode *node,
+                             const Pb__StorageReceivedDeletedBlocks *report)
 {
     struct storage *storage = storage_of(core, node, report->storageuuid, report->storage);
 
     if (!storage || storage->failed) return;
     for (size_t i = 0; i < report->n_blocks; i++) {
         const Pb__ReceivedDeletedBlockInfo *info = report->blocks[i];
-        struct block_id id = {.id = info->block->blockid, .generation_stamp = info->block->genstamp, .length = info->block->numbytes};
-        const struct datanode *hint = str_empty(info->deletehint) ? NULL : dn_find(&core->datanodes, info->deletehint);
+        struct block_id id = {.id = info->block->blockid,
+                              .generation_stamp = info->block->genstamp,
+                              .length = info->block->numbytes};
+        const struct datanode *hint =
+            str_empty(info->deletehint) ? NULL : dn_find(&core->datanodes, info->deletehint);
 
         switch (info->status) {
-        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVING: report_replica(core, storage, &id, REPLICA_RBW, NULL); break;
-        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVED: report_received(core, storage, &id, hint); break;
-        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__DELETED: report_deleted(core, storage, &id); break;
-        default: log_limited(LOG_WARN, 1000, "Unknown block status code reported by %s: %d", dn_name(node), (int)info->status);
+        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVING:
+            report_replica(core, storage, &id, REPLICA_RBW, NULL);
+            break;
+        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVED:
+            report_received(core, storage, &id, hint);
+            break;
+        case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__DELETED:
+            report_deleted(core, storage, &id);
+            break;
+        default:
+            log_limited(LOG_WARN, 1000, "Unknown block status code reported by %s: %d",
+                        dn_name(node), (int)info->status);
         }
     }
 }
 
-int op_block_received_and_deleted(struct core *core, struct op *op, const Pb__BlockReceivedAndDeletedRequest *request,
-                                  Pb__BlockReceivedAndDeletedResponse *response UNUSED, struct err *err)
+int op_block_received_and_deleted(struct core *core, struct op *op,
+                                  const Pb__BlockReceivedAndDeletedRequest *request,
+                                  Pb__BlockReceivedAndDeletedResponse *response UNUSED,
+                                  struct err *err)
 {
     struct datanode *node;
     int rc = find_node(core, op, request->registration, &node, err);
 
     if (rc) return rc;
     if (!is_known(node)) {
-        log_warn("*BLOCK* NameNode.blockReceivedAndDeleted: Got incremental block report from unregistered or dead node %s",
+        log_warn("*BLOCK* NameNode.blockReceivedAndDeleted: Got incremental block report from "
+                 "unregistered or dead node %s",
                  registration_text(request->registration, op->arena));
         return 0; /* its heartbeat will be told to register */
     }
@@ -746,16 +854,17 @@ int op_block_received_and_deleted(struct core *core, struct op *op, const Pb__Bl
     return 0;
 }
 
-int op_cache_report(struct core *core, struct op *op, const Pb__CacheReportRequest *request, Pb__CacheReportResponse *response UNUSED,
-                    struct err *err)
+int op_cache_report(struct core *core, struct op *op, const Pb__CacheReportRequest *request,
+                    Pb__CacheReportResponse *response UNUSED, struct err *err)
 {
     struct datanode *node;
 
-    return find_node(core, op, request->registration, &node, err); /* nothing is cached: there are no cache directives */
+    return find_node(core, op, request->registration, &node,
+                     err); /* nothing is cached: there are no cache directives */
 }
 
-int op_error_report(struct core *core, struct op *op, const Pb__ErrorReportRequest *request, Pb__ErrorReportResponse *response UNUSED,
-                    struct err *err)
+int op_error_report(struct core *core, struct op *op, const Pb__ErrorReportRequest *request,
+                    Pb__ErrorReportResponse *response UNUSED, struct err *err)
 {
     const char *who = registration_text(request->registartion, op->arena);
     struct datanode *node;
@@ -768,11 +877,14 @@ int op_error_report(struct core *core, struct op *op, const Pb__ErrorReportReque
     rc = find_node(core, op, request->registartion, &node, err);
     if (rc) return rc;
     log_warn("%s %s: %.1000s",
-             request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__FATAL_DISK_ERROR ? "Fatal disk error on"
-             : request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__DISK_ERROR     ? "Disk error on"
-                                                                                          : "Error report from",
+             request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__FATAL_DISK_ERROR
+                 ? "Fatal disk error on"
+             : request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__DISK_ERROR
+                 ? "Disk error on"
+                 : "Error report from",
              who, request->msg);
-    if (node && request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__FATAL_DISK_ERROR) monitor_node_dead(core, node);
+    if (node && request->errorcode == PB__ERROR_REPORT_REQUEST__ERROR_CODE__FATAL_DISK_ERROR)
+        monitor_node_dead(core, node);
     return 0;
 }
 
@@ -787,7 +899,7 @@ static void mark_bad(struct core *core, const Pb__LocatedBlock *located, size_t 
     if (!block || !node || block->generation_stamp != id.generation_stamp) return;
     if (at < located->n_storageids) storage = dn_find_storage(node, located->storageids[at]);
     if (!storage) {
-        LIST_FOREACH(storage, &node->storages, of_datanode)
+        LIST_FOREACH (storage, &node->storages, of_datanode)
             if (block_has_storage(core->blocks, block, storage->number)) break;
     }
     if (!storage || !block_has_storage(core->blocks, block, storage->number)) return;
@@ -795,7 +907,8 @@ static void mark_bad(struct core *core, const Pb__LocatedBlock *located, size_t 
     replica_mark_corrupt(core, block, storage, &id, CORRUPT_REPORTED);
 }
 
-int op_report_bad_blocks(struct core *core, struct op *op UNUSED, const Pb__ReportBadBlocksRequest *request,
+int op_report_bad_blocks(struct core *core, struct op *op UNUSED,
+                         const Pb__ReportBadBlocksRequest *request,
                          Pb__ReportBadBlocksResponse *response UNUSED, struct err *err)
 {
     for (size_t i = 0; i < request->n_blocks; i++) {

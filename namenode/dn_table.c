@@ -18,8 +18,7 @@ static void free_storage(struct storage *storage)
 {
     struct doomed_replica *doomed, *next;
 
-    HASH_ITER(hh, storage->doomed, doomed, next)
-    {
+    HASH_ITER (hh, storage->doomed, doomed, next) {
         HASH_DEL(storage->doomed, doomed);
         mem_free(doomed);
     }
@@ -63,15 +62,13 @@ void dn_table_release(struct dn_table *table)
     struct datanode *datanode, *next;
     struct dn_host *host, *next_host;
 
-    HASH_ITER(hh, table->by_uuid, datanode, next)
-    {
+    HASH_ITER (hh, table->by_uuid, datanode, next) {
         HASH_DEL(table->by_uuid, datanode);
         if (datanode->address[0]) HASH_DELETE(hh_address, table->by_address, datanode);
         if (datanode->rack) topology_remove(table->topology, datanode);
         free_datanode(datanode);
     }
-    HASH_ITER(hh, table->hosts, host, next_host)
-    {
+    HASH_ITER (hh, table->hosts, host, next_host) {
         HASH_DEL(table->hosts, host);
         mem_free(host->nodes);
         mem_free(host->name);
@@ -120,10 +117,12 @@ static void index_node(struct dn_table *table, struct datanode *datanode)
 {
     struct datanode *other;
 
-    snprintf(datanode->address, sizeof datanode->address, "%s:%u", datanode->ip, datanode->xfer_port);
+    snprintf(datanode->address, sizeof datanode->address, "%s:%u", datanode->ip,
+             datanode->xfer_port);
     HASH_FIND(hh_address, table->by_address, datanode->address, strlen(datanode->address), other);
     assert(!other);
-    HASH_ADD_KEYPTR(hh_address, table->by_address, datanode->address, strlen(datanode->address), datanode);
+    HASH_ADD_KEYPTR(hh_address, table->by_address, datanode->address, strlen(datanode->address),
+                    datanode);
     host_add(table, datanode->ip, datanode);
     if (!str_eq(datanode->hostname, datanode->ip)) host_add(table, datanode->hostname, datanode);
 }
@@ -175,7 +174,7 @@ struct storage *dn_find_storage(const struct datanode *datanode, const char *uui
 {
     struct storage *storage;
 
-    LIST_FOREACH(storage, &datanode->storages, of_datanode)
+    LIST_FOREACH (storage, &datanode->storages, of_datanode)
         if (str_eq(storage->uuid, uuid)) return storage;
     return NULL;
 }
@@ -185,12 +184,19 @@ bool dn_is_stale(const struct core *core, const struct datanode *datanode)
     return core->now_ms - datanode->heartbeat_ms >= core->conf.stale_interval_ms;
 }
 
-uint32_t dn_live_count(const struct core *core) { return topology_node_count(core->datanodes.topology); }
-uint32_t dn_count(const struct dn_table *table) { return HASH_COUNT(table->by_uuid); }
+uint32_t dn_live_count(const struct core *core)
+{
+    return topology_node_count(core->datanodes.topology);
+}
+uint32_t dn_count(const struct dn_table *table)
+{
+    return HASH_COUNT(table->by_uuid);
+}
 
 /* ---- nodes and storages ---- */
 
-struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip, const char *hostname, uint16_t xfer_port)
+struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip,
+                        const char *hostname, uint16_t xfer_port)
 {
     struct datanode *datanode = NEW(struct datanode);
 
@@ -206,9 +212,11 @@ struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip
     return datanode;
 }
 
-void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip, const char *hostname, uint16_t xfer_port)
+void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip,
+             const char *hostname, uint16_t xfer_port)
 {
-    char *new_ip = mem_strdup(ip), *new_hostname = mem_strdup(hostname); /* the caller may name the node by its own */
+    char *new_ip = mem_strdup(ip),
+         *new_hostname = mem_strdup(hostname); /* the caller may name the node by its own */
 
     dn_unindex(table, datanode);
     mem_free(datanode->ip);
@@ -231,7 +239,8 @@ void dn_remove(struct dn_table *table, struct datanode *datanode)
     free_datanode(datanode);
 }
 
-struct storage *dn_add_storage(struct dn_table *table, struct datanode *datanode, const char *uuid, enum storage_type type)
+struct storage *dn_add_storage(struct dn_table *table, struct datanode *datanode, const char *uuid,
+                               enum storage_type type)
 {
     struct storage *storage = NEW(struct storage);
 
@@ -276,22 +285,39 @@ static uint64_t sum(const struct datanode *datanode, size_t field)
     const struct storage *storage;
     uint64_t total = 0;
 
-    LIST_FOREACH(storage, &datanode->storages, of_datanode) total += *(const uint64_t *)((const char *)storage + field);
+    LIST_FOREACH (storage, &datanode->storages, of_datanode)
+        total += *(const uint64_t *)((const char *)storage + field);
     return total;
 }
 
-uint64_t dn_capacity(const struct datanode *datanode) { return sum(datanode, offsetof(struct storage, capacity)); }
-uint64_t dn_used(const struct datanode *datanode) { return sum(datanode, offsetof(struct storage, dfs_used)); }
-uint64_t dn_remaining(const struct datanode *datanode) { return sum(datanode, offsetof(struct storage, remaining)); }
-uint64_t dn_block_pool_used(const struct datanode *datanode) { return sum(datanode, offsetof(struct storage, block_pool_used)); }
-uint64_t dn_non_dfs_used(const struct datanode *datanode) { return sum(datanode, offsetof(struct storage, non_dfs_used)); }
+uint64_t dn_capacity(const struct datanode *datanode)
+{
+    return sum(datanode, offsetof(struct storage, capacity));
+}
+uint64_t dn_used(const struct datanode *datanode)
+{
+    return sum(datanode, offsetof(struct storage, dfs_used));
+}
+uint64_t dn_remaining(const struct datanode *datanode)
+{
+    return sum(datanode, offsetof(struct storage, remaining));
+}
+uint64_t dn_block_pool_used(const struct datanode *datanode)
+{
+    return sum(datanode, offsetof(struct storage, block_pool_used));
+}
+uint64_t dn_non_dfs_used(const struct datanode *datanode)
+{
+    return sum(datanode, offsetof(struct storage, non_dfs_used));
+}
 
 uint64_t dn_block_count(const struct datanode *datanode)
 {
     const struct storage *storage;
     uint64_t total = 0;
 
-    LIST_FOREACH(storage, &datanode->storages, of_datanode) total += roaring_bitmap_get_cardinality(storage->blocks);
+    LIST_FOREACH (storage, &datanode->storages, of_datanode)
+        total += roaring_bitmap_get_cardinality(storage->blocks);
     return total;
 }
 
@@ -308,7 +334,8 @@ static void count_node(struct dn_stats *stats, const struct datanode *datanode, 
         stats->remaining += sign * dn_remaining(datanode);
         stats->cache_capacity += sign * datanode->cache_capacity;
         stats->cache_used += sign * datanode->cache_used;
-    } else if (datanode->admin_state == DN_DECOMMISSIONING || datanode->admin_state == DN_ENTERING_MAINTENANCE) {
+    } else if (datanode->admin_state == DN_DECOMMISSIONING ||
+               datanode->admin_state == DN_ENTERING_MAINTENANCE) {
         stats->cache_capacity += sign * datanode->cache_capacity;
         stats->cache_used += sign * datanode->cache_used;
     }
@@ -345,7 +372,8 @@ void dn_clear_work(struct datanode *datanode)
     datanode->work.bandwidth = 0;
 }
 
-void dn_add_transfer(struct datanode *datanode, const struct block_id *block, struct storage *const *targets, size_t count)
+void dn_add_transfer(struct datanode *datanode, const struct block_id *block,
+                     struct storage *const *targets, size_t count)
 {
     struct dn_transfer *transfer = NEW(struct dn_transfer);
 
@@ -367,7 +395,10 @@ struct dn_transfer *dn_take_transfer(struct datanode *datanode)
     return transfer;
 }
 
-void dn_transfer_free(struct dn_transfer *transfer) { free_transfer(transfer); }
+void dn_transfer_free(struct dn_transfer *transfer)
+{
+    free_transfer(transfer);
+}
 
 void dn_add_recovery(struct datanode *datanode, uint64_t block_id)
 {
@@ -381,11 +412,14 @@ void dn_add_recovery(struct datanode *datanode, uint64_t block_id)
 
 void dn_add_deletion(struct storage *storage, const struct block_id *block)
 {
-    if (storage->deletion_first && storage->deletion_first + storage->deletion_count == storage->deletion_capacity) {
-        memmove(storage->deletions, storage->deletions + storage->deletion_first, storage->deletion_count * sizeof *storage->deletions);
+    if (storage->deletion_first &&
+        storage->deletion_first + storage->deletion_count == storage->deletion_capacity) {
+        memmove(storage->deletions, storage->deletions + storage->deletion_first,
+                storage->deletion_count * sizeof *storage->deletions);
         storage->deletion_first = 0;
     }
-    GROW(storage->deletions, storage->deletion_capacity, storage->deletion_first + storage->deletion_count + 1);
+    GROW(storage->deletions, storage->deletion_capacity,
+         storage->deletion_first + storage->deletion_count + 1);
     storage->deletions[storage->deletion_first + storage->deletion_count++] = *block;
 }
 
@@ -426,7 +460,7 @@ void dn_free_deletions(struct storage *storage)
 {
     struct doomed_replica *doomed, *next;
 
-    HASH_ITER(hh, storage->doomed, doomed, next) doomed->queued = false;
+    HASH_ITER (hh, storage->doomed, doomed, next) doomed->queued = false;
     mem_free(storage->deletions);
     storage->deletions = NULL;
     storage->deletion_first = storage->deletion_count = storage->deletion_capacity = 0;
@@ -437,8 +471,7 @@ void dn_clear_deletions(struct storage *storage)
     struct doomed_replica *doomed, *next;
 
     dn_free_deletions(storage);
-    HASH_ITER(hh, storage->doomed, doomed, next)
-    {
+    HASH_ITER (hh, storage->doomed, doomed, next) {
         if (doomed->bad) {
             doomed->remembered = true;
             continue;

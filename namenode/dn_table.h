@@ -18,16 +18,24 @@ struct rack;
 struct report_job;
 struct topology;
 
-enum dn_admin_state { DN_NORMAL = 0, DN_DECOMMISSIONING = 1, DN_DECOMMISSIONED = 2, DN_ENTERING_MAINTENANCE = 3, DN_IN_MAINTENANCE = 4 };
+enum dn_admin_state {
+    DN_NORMAL = 0,
+    DN_DECOMMISSIONING = 1,
+    DN_DECOMMISSIONED = 2,
+    DN_ENTERING_MAINTENANCE = 3,
+    DN_IN_MAINTENANCE = 4
+};
 
 /* A replica of a block that still exists, which its datanode is to delete: a later report of it is no news. */
 struct doomed_replica {
     uint64_t id;
     uint64_t generation_stamp;
-    bool bad;             /* known corrupt */
-    bool remembered;      /* bad, and its datanode was dead in between: corrupt again when it is reported again */
-    bool queued;          /* the order has not been sent yet */
-    uint64_t named_in;    /* number of the last full report that named it, or of the next when it was doomed */
+    bool bad; /* known corrupt */
+    bool
+        remembered; /* bad, and its datanode was dead in between: corrupt again when it is reported again */
+    bool queued; /* the order has not been sent yet */
+    uint64_t
+        named_in; /* number of the last full report that named it, or of the next when it was doomed */
     UT_hash_handle hh;
 };
 
@@ -37,20 +45,22 @@ struct storage {
     enum storage_type type;
     bool read_only_shared;
     bool failed;
-    bool stale; /* true until its first full report after the datanode registered: excess replicas on it are not deleted */
-    bool heard; /* named by the heartbeat being handled: what is not is gone */
+    bool
+        stale; /* true until its first full report after the datanode registered: excess replicas on it are not deleted */
+    bool heard;   /* named by the heartbeat being handled: what is not is gone */
     bool purging; /* its blocks are being taken off it, in slices */
     uint64_t capacity, dfs_used, remaining, block_pool_used, non_dfs_used;
-    char *mount; /* may be NULL */
-    roaring_bitmap_t *blocks; /* references of blocks it holds */
-    roaring_bitmap_t *excess; /* of them, those that are too many and wait for their deletion */
-    uint64_t reports;         /* full reports since the datanode registered */
+    char *mount;               /* may be NULL */
+    roaring_bitmap_t *blocks;  /* references of blocks it holds */
+    roaring_bitmap_t *excess;  /* of them, those that are too many and wait for their deletion */
+    uint64_t reports;          /* full reports since the datanode registered */
     struct report_job *report; /* a full report being worked on; NULL */
     /* To be deleted, oldest first from deletions[deletion_first]; sent with heartbeats. */
     struct block_id *deletions;
     uint32_t deletion_first, deletion_count, deletion_capacity;
-    struct doomed_replica *doomed;              /* uthash by id */
-    uint32_t scheduled, scheduled_before;       /* writes promised lately (blocksScheduled): this roll, the one before */
+    struct doomed_replica *doomed; /* uthash by id */
+    uint32_t scheduled,
+        scheduled_before; /* writes promised lately (blocksScheduled): this roll, the one before */
     TAILQ_ENTRY(storage) to_purge;
     struct datanode *datanode;
     LIST_ENTRY(storage) of_datanode;
@@ -85,12 +95,12 @@ struct datanode {
     enum dn_admin_state admin_state;
     int64_t maintenance_expires_wall_ms;
     bool alive;
-    bool registered;       /* false: its next call is answered with REGISTER */
-    bool excluded;         /* by the hosts files */
-    bool disallowed;       /* not on the include list any more: not let in again */
+    bool registered; /* false: its next call is answered with REGISTER */
+    bool excluded;   /* by the hosts files */
+    bool disallowed; /* not on the include list any more: not let in again */
     bool heartbeated_since_registration;
-    bool wiped; /* to be forgotten once its blocks are off (monitor.c) */
-    int64_t heartbeat_ms;  /* monotonic time of the last heartbeat */
+    bool wiped;           /* to be forgotten once its blocks are off (monitor.c) */
+    int64_t heartbeat_ms; /* monotonic time of the last heartbeat */
     int64_t heartbeat_wall_ms;
     int64_t report_wall_ms; /* last full report; 0 none yet */
     int64_t report_ms;
@@ -152,28 +162,33 @@ struct datanode *dn_find(const struct dn_table *table, const char *uuid);
 struct datanode *dn_find_address(const struct dn_table *table, const char *ip, uint16_t xfer_port);
 /* Any datanode on this host (IP text or host name); NULL. For a writer's locality. */
 struct datanode *dn_find_host(const struct dn_table *table, const char *host);
-struct storage *dn_storage(const struct dn_table *table, uint32_t number); /* NULL when nobody has the number */
+struct storage *dn_storage(const struct dn_table *table,
+                           uint32_t number); /* NULL when nobody has the number */
 struct storage *dn_find_storage(const struct datanode *datanode, const char *uuid);
 bool dn_is_stale(const struct core *core, const struct datanode *datanode);
 uint32_t dn_live_count(const struct core *core);
 uint32_t dn_count(const struct dn_table *table);
 
 /* A new entry, not alive, on no rack. `uuid`, `ip`, `hostname` are copied. */
-struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip, const char *hostname, uint16_t xfer_port);
+struct datanode *dn_add(struct dn_table *table, const char *uuid, const char *ip,
+                        const char *hostname, uint16_t xfer_port);
 /* The node answers at another address now. */
-void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip, const char *hostname, uint16_t xfer_port);
+void dn_move(struct dn_table *table, struct datanode *datanode, const char *ip,
+             const char *hostname, uint16_t xfer_port);
 /* The node loses its address (another has it now): found by uuid only. dn_move() gives it one again. */
 void dn_unindex(struct dn_table *table, struct datanode *datanode);
 /* Forgets the node; its storages must hold no blocks any more. */
 void dn_remove(struct dn_table *table, struct datanode *datanode);
 
-struct storage *dn_add_storage(struct dn_table *table, struct datanode *datanode, const char *uuid, enum storage_type type);
+struct storage *dn_add_storage(struct dn_table *table, struct datanode *datanode, const char *uuid,
+                               enum storage_type type);
 /* Forgets a storage that holds no block any more; its number may be reused. */
 void dn_remove_storage(struct dn_table *table, struct storage *storage);
 
 /* Around every change of a node's counted numbers or state: takes them out of the sums and puts them back. */
 void dn_stats_leave(struct dn_table *table, struct datanode *datanode);
-void dn_stats_enter(struct dn_table *table, struct datanode *datanode); /* only alive nodes are counted */
+void dn_stats_enter(struct dn_table *table,
+                    struct datanode *datanode); /* only alive nodes are counted */
 
 uint64_t dn_capacity(const struct datanode *datanode);
 uint64_t dn_used(const struct datanode *datanode);
@@ -183,23 +198,30 @@ uint64_t dn_non_dfs_used(const struct datanode *datanode);
 uint64_t dn_block_count(const struct datanode *datanode);
 static inline bool dn_is_maintenance(const struct datanode *datanode)
 {
-    return datanode->admin_state == DN_ENTERING_MAINTENANCE || datanode->admin_state == DN_IN_MAINTENANCE;
+    return datanode->admin_state == DN_ENTERING_MAINTENANCE ||
+           datanode->admin_state == DN_IN_MAINTENANCE;
 }
 
 /* Drops all orders that wait for the node's next heartbeat. */
 void dn_clear_work(struct datanode *datanode);
-void dn_add_transfer(struct datanode *datanode, const struct block_id *block, struct storage *const *targets, size_t count);
-struct dn_transfer *dn_take_transfer(struct datanode *datanode); /* NULL: none left; dn_transfer_free() it */
+void dn_add_transfer(struct datanode *datanode, const struct block_id *block,
+                     struct storage *const *targets, size_t count);
+struct dn_transfer *
+dn_take_transfer(struct datanode *datanode); /* NULL: none left; dn_transfer_free() it */
 void dn_transfer_free(struct dn_transfer *transfer);
 void dn_add_recovery(struct datanode *datanode, uint64_t block_id);
 void dn_add_deletion(struct storage *storage, const struct block_id *block);
 uint32_t dn_take_deletions(struct storage *storage, struct block_id *out, uint32_t max);
 /* A deletion that no heartbeat has carried yet is taken back; false when there is none. */
 bool dn_withdraw_deletion(struct storage *storage, uint64_t block_id);
-void dn_free_deletions(struct storage *storage);  /* the queue only */
-void dn_clear_deletions(struct storage *storage); /* the queue, and what is remembered of replicas that were not bad */
+void dn_free_deletions(struct storage *storage); /* the queue only */
+void dn_clear_deletions(
+    struct storage *storage); /* the queue, and what is remembered of replicas that were not bad */
 
 /* "127.0.0.1:9866", as Apache names a node in messages. */
-static inline const char *dn_name(const struct datanode *datanode) { return datanode->address; }
+static inline const char *dn_name(const struct datanode *datanode)
+{
+    return datanode->address;
+}
 
 #endif

@@ -98,8 +98,10 @@ static const char *float_text(float value, char text[32])
     for (int digits = 1; digits <= 9; digits++) {
         snprintf(digits_text, sizeof digits_text, "%.*e", digits - 1, (double)value);
         if (strtof(digits_text, NULL) != value) continue;
-        int exponent = atoi(strchr(digits_text, 'e') + 1), decimals = MAX(digits - 1, 1);
-        if (scientific) snprintf(text, 32, "%.*fE%d", decimals, strtod(strtok(digits_text, "e"), NULL), exponent);
+        char *e = strchr(digits_text, 'e');
+        int exponent = atoi(e + 1), decimals = MAX(digits - 1, 1);
+        *e = '\0';
+        if (scientific) snprintf(text, 32, "%.*fE%d", decimals, strtod(digits_text, NULL), exponent);
         else snprintf(text, 32, "%.*f", MAX(digits - 1 - exponent, 1), (double)value);
         break;
     }

@@ -12,9 +12,9 @@
 enum { NAME_MAX_LENGTH = 255, ENTRIES_MAX = 1 << 20 };
 
 struct host_entry {
-    char *name; /* as written */
+    char *name;                /* as written */
     char ip[INET6_ADDRSTRLEN]; /* "" when the name does not resolve */
-    uint16_t port; /* 0: any */
+    uint16_t port;             /* 0: any */
 };
 
 struct host_list {
@@ -26,7 +26,10 @@ struct hosts {
     struct host_list include, exclude;
 };
 
-struct hosts *hosts_new(void) { return NEW(struct hosts); }
+struct hosts *hosts_new(void)
+{
+    return NEW(struct hosts);
+}
 
 static void release_list(struct host_list *list)
 {
@@ -47,8 +50,10 @@ static void resolve(struct host_entry *entry)
     struct addrinfo hints = {.ai_family = AF_INET, .ai_socktype = SOCK_STREAM}, *found = NULL;
 
     if (getaddrinfo(entry->name, NULL, &hints, &found) == 0 && found)
-        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)found->ai_addr)->sin_addr, entry->ip, sizeof entry->ip);
-    else log_warn("hosts file: cannot resolve %s", entry->name);
+        inet_ntop(AF_INET, &((struct sockaddr_in *)(void *)found->ai_addr)->sin_addr, entry->ip,
+                  sizeof entry->ip);
+    else
+        log_warn("hosts file: cannot resolve %s", entry->name);
     if (found) freeaddrinfo(found);
 }
 
@@ -59,14 +64,16 @@ static int add_entry(struct host_list *list, const char *word, size_t length, st
     size_t name_length = colon ? (size_t)(colon - word) : length;
 
     if (name_length == 0 || name_length > NAME_MAX_LENGTH || list->count >= ENTRIES_MAX)
-        return err_set(err, ERR_CONFIG, "hosts file: bad entry '%.*s'", (int)MIN(length, (size_t)100), word);
+        return err_set(err, ERR_CONFIG, "hosts file: bad entry '%.*s'",
+                       (int)MIN(length, (size_t)100), word);
     if (colon) {
         char digits[8] = "";
         char *end;
         memcpy(digits, colon + 1, MIN(length - name_length - 1, sizeof digits - 1));
         unsigned long port = strtoul(digits, &end, 10);
         if (!digits[0] || *end || port > UINT16_MAX || length - name_length - 1 >= sizeof digits)
-            return err_set(err, ERR_CONFIG, "hosts file: bad port in '%.*s'", (int)MIN(length, (size_t)100), word);
+            return err_set(err, ERR_CONFIG, "hosts file: bad port in '%.*s'",
+                           (int)MIN(length, (size_t)100), word);
         entry.port = (uint16_t)port;
     }
     entry.name = mem_strndup(word, name_length);
@@ -76,7 +83,8 @@ static int add_entry(struct host_list *list, const char *word, size_t length, st
     return 0;
 }
 
-int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t length, struct err *err)
+int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t length,
+                   struct err *err)
 {
     struct host_list *list = exclude ? &hosts->exclude : &hosts->include;
     const char *end = text + length;
@@ -84,7 +92,8 @@ int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t l
 
     while (text < end && !rc) {
         const char *stop = memchr(text, '\n', (size_t)(end - text));
-        const char *line_end = stop ? stop : end, *comment = memchr(text, '#', (size_t)(line_end - text));
+        const char *line_end = stop ? stop : end,
+                   *comment = memchr(text, '#', (size_t)(line_end - text));
         const char *p = text;
         if (comment) line_end = comment;
         while (p < line_end && !rc) {
@@ -111,7 +120,8 @@ static int load_list(struct hosts *hosts, bool exclude, const char *path, struct
     return rc ? err_wrap(err, rc, "%s", path) : 0;
 }
 
-int hosts_load(struct hosts **out, const char *include_path, const char *exclude_path, struct err *err)
+int hosts_load(struct hosts **out, const char *include_path, const char *exclude_path,
+               struct err *err)
 {
     struct hosts *hosts = hosts_new();
     int rc = load_list(hosts, false, include_path, err);
@@ -121,42 +131,52 @@ int hosts_load(struct hosts **out, const char *include_path, const char *exclude
         hosts_free(hosts);
         return rc;
     }
-    if (hosts->include.count || hosts->exclude.count) log_info("hosts: %u included, %u excluded", hosts->include.count, hosts->exclude.count);
+    if (hosts->include.count || hosts->exclude.count)
+        log_info("hosts: %u included, %u excluded", hosts->include.count, hosts->exclude.count);
     *out = hosts;
     return 0;
 }
 
-static bool is_listed(const struct host_list *list, const char *ip, const char *hostname, uint16_t port)
+static bool is_listed(const struct host_list *list, const char *ip, const char *hostname,
+                      uint16_t port)
 {
     for (uint32_t i = 0; i < list->count; i++) {
         const struct host_entry *entry = &list->entries[i];
         if (entry->port && entry->port != port) continue;
-        if (str_eq(entry->ip, ip) || str_eq(entry->name, ip) || (hostname && strcasecmp(entry->name, hostname) == 0)) return true;
+        if (str_eq(entry->ip, ip) || str_eq(entry->name, ip) ||
+            (hostname && strcasecmp(entry->name, hostname) == 0))
+            return true;
     }
     return false;
 }
 
-bool hosts_is_included(const struct hosts *hosts, const char *ip, const char *hostname, uint16_t port)
+bool hosts_is_included(const struct hosts *hosts, const char *ip, const char *hostname,
+                       uint16_t port)
 {
     return !hosts || !hosts->include.count || is_listed(&hosts->include, ip, hostname, port);
 }
 
-bool hosts_is_excluded(const struct hosts *hosts, const char *ip, const char *hostname, uint16_t port)
+bool hosts_is_excluded(const struct hosts *hosts, const char *ip, const char *hostname,
+                       uint16_t port)
 {
     return hosts && is_listed(&hosts->exclude, ip, hostname, port);
 }
 
-void hosts_each_included(const struct hosts *hosts, void (*fn)(const char *name, uint16_t port, void *arg), void *arg)
+void hosts_each_included(const struct hosts *hosts,
+                         void (*fn)(const char *name, uint16_t port, void *arg), void *arg)
 {
-    for (uint32_t i = 0; hosts && i < hosts->include.count; i++) fn(hosts->include.entries[i].name, hosts->include.entries[i].port, arg);
+    for (uint32_t i = 0; hosts && i < hosts->include.count; i++)
+        fn(hosts->include.entries[i].name, hosts->include.entries[i].port, arg);
 }
 
 void hosts_apply_node(struct core *core, struct datanode *node)
 {
     node->disallowed = !hosts_is_included(core->hosts, node->ip, node->hostname, node->xfer_port);
     node->excluded = hosts_is_excluded(core->hosts, node->ip, node->hostname, node->xfer_port);
-    if (node->excluded) dn_admin_decommission(core, node);
-    else if (!node->disallowed && !dn_is_maintenance(node)) dn_admin_stop(core, node);
+    if (node->excluded)
+        dn_admin_decommission(core, node);
+    else if (!node->disallowed && !dn_is_maintenance(node))
+        dn_admin_stop(core, node);
 }
 
 void hosts_apply(struct core *core, struct hosts *hosts)
@@ -165,5 +185,5 @@ void hosts_apply(struct core *core, struct hosts *hosts)
 
     hosts_free(core->hosts);
     core->hosts = hosts;
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next) hosts_apply_node(core, node);
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next) hosts_apply_node(core, node);
 }

@@ -14,17 +14,22 @@ struct datanode;
 struct core;
 
 /* Either path may be "" or NULL: no such list. ERR_* when a file that is named cannot be read. */
-int hosts_load(struct hosts **out, const char *include_path, const char *exclude_path, struct err *err) MUST_CHECK;
+int hosts_load(struct hosts **out, const char *include_path, const char *exclude_path,
+               struct err *err) MUST_CHECK;
 void hosts_free(struct hosts *hosts); /* NULL is fine */
 
 /* For tests and the loader: one list's text. */
 struct hosts *hosts_new(void);
-int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t length, struct err *err) MUST_CHECK;
+int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t length,
+                   struct err *err) MUST_CHECK;
 
-bool hosts_is_included(const struct hosts *hosts, const char *ip, const char *hostname, uint16_t port); /* NULL hosts: true */
-bool hosts_is_excluded(const struct hosts *hosts, const char *ip, const char *hostname, uint16_t port);
+bool hosts_is_included(const struct hosts *hosts, const char *ip, const char *hostname,
+                       uint16_t port); /* NULL hosts: true */
+bool hosts_is_excluded(const struct hosts *hosts, const char *ip, const char *hostname,
+                       uint16_t port);
 /* Names on the include list that no datanode has: for reports of dead nodes. Calls `fn` for each. */
-void hosts_each_included(const struct hosts *hosts, void (*fn)(const char *name, uint16_t port, void *arg), void *arg);
+void hosts_each_included(const struct hosts *hosts,
+                         void (*fn)(const char *name, uint16_t port, void *arg), void *arg);
 
 /* refreshNodes: takes the new lists (owning them) and starts or stops decommissioning accordingly. */
 void hosts_apply(struct core *core, struct hosts *hosts);

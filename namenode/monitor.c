@@ -29,18 +29,20 @@ void monitor_node_dead(struct core *core, struct datanode *datanode)
     struct storage *storage;
 
     if (!datanode->alive) return;
-    log_info("BLOCK* removeDeadDatanode: lost heartbeat from %s, %" PRIu64 " block replicas", dn_name(datanode), dn_block_count(datanode));
+    log_info("BLOCK* removeDeadDatanode: lost heartbeat from %s, %" PRIu64 " block replicas",
+             dn_name(datanode), dn_block_count(datanode));
     dn_stats_leave(&core->datanodes, datanode);
     datanode->alive = false;
     topology_remove(core->datanodes.topology, datanode);
     dn_clear_work(datanode);
     report_lease_end(core, datanode);
-    LIST_FOREACH(storage, &datanode->storages, of_datanode)
-    {
+    LIST_FOREACH (storage, &datanode->storages, of_datanode) {
         storage->stale = true;
         storage->scheduled = storage->scheduled_before = 0;
-        if (dn_is_maintenance(datanode)) report_abort(core, storage);
-        else storage_purge(core, storage);
+        if (dn_is_maintenance(datanode))
+            report_abort(core, storage);
+        else
+            storage_purge(core, storage);
     }
     safemode_check(core);
 }
@@ -50,7 +52,7 @@ static void forget_wiped(struct core *core, struct datanode *datanode)
     struct storage *storage;
 
     if (!datanode->wiped) return;
-    LIST_FOREACH(storage, &datanode->storages, of_datanode)
+    LIST_FOREACH (storage, &datanode->storages, of_datanode)
         if (storage->purging || !roaring_bitmap_is_empty(storage->blocks)) return;
     dn_admin_forget(core, datanode);
     report_lease_end(core, datanode);
@@ -63,7 +65,7 @@ void monitor_node_wipe(struct core *core, struct datanode *datanode)
 
     if (dn_is_maintenance(datanode)) dn_admin_stop(core, datanode);
     monitor_node_dead(core, datanode);
-    LIST_FOREACH(storage, &datanode->storages, of_datanode) storage_purge(core, storage);
+    LIST_FOREACH (storage, &datanode->storages, of_datanode) storage_purge(core, storage);
     dn_unindex(&core->datanodes, datanode);
     datanode->wiped = true;
     forget_wiped(core, datanode);
@@ -74,8 +76,9 @@ static void find_dead(struct core *core)
     struct datanode *node, *next;
     int64_t dead_ms = monitor_dead_after_ms(core);
 
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next)
-        if (node->alive && core->now_ms - node->heartbeat_ms > dead_ms) monitor_node_dead(core, node);
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next)
+        if (node->alive && core->now_ms - node->heartbeat_ms > dead_ms)
+            monitor_node_dead(core, node);
 }
 
 /* After a pause of our own nobody is late yet: the heartbeats wait in the sockets (HeartbeatManager's stop watch). */
@@ -84,39 +87,43 @@ static void forgive(struct core *core, int64_t pause_ms)
     struct datanode *node, *next;
 
     log_warn("The namenode was paused for %" PRId64 " ms: no datanode is judged by it", pause_ms);
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next) node->heartbeat_ms = MIN(node->heartbeat_ms + pause_ms, core->now_ms);
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next)
+        node->heartbeat_ms = MIN(node->heartbeat_ms + pause_ms, core->now_ms);
 }
 
 /* ---- copies ---- */
 
 static bool is_source(enum replica_kind kind)
 {
-    return kind == KIND_LIVE || kind == KIND_DECOMMISSIONING || kind == KIND_ENTERING_MAINTENANCE || kind == KIND_DECOMMISSIONED ||
-           kind == KIND_READ_ONLY;
+    return kind == KIND_LIVE || kind == KIND_DECOMMISSIONING || kind == KIND_ENTERING_MAINTENANCE ||
+           kind == KIND_DECOMMISSIONED || kind == KIND_READ_ONLY;
 }
 
 struct copy_plan {
     struct storage *existing[NODES_MAX]; /* good ones: what placement builds upon */
-    struct datanode *holding[NODES_MAX]; /* all nodes with a replica, good or bad, and those that will get one: no targets */
+    struct datanode *holding
+        [NODES_MAX]; /* all nodes with a replica, good or bad, and those that will get one: no targets */
     size_t existing_count, holding_count;
     struct datanode *source;
 };
 
 /* Nodes on their way out first: they serve nobody else. Among equals any. A node with as many copies to send as it may is
  * passed over, later for the most urgent blocks (chooseSourceDatanodes). */
-static void consider_source(struct core *core, struct copy_plan *plan, struct datanode *node, enum replica_kind kind,
-                            enum redundancy_level level, uint32_t *seen)
+static void consider_source(struct core *core, struct copy_plan *plan, struct datanode *node,
+                            enum replica_kind kind, enum redundancy_level level, uint32_t *seen)
 {
     bool leaving = kind == KIND_DECOMMISSIONING || kind == KIND_ENTERING_MAINTENANCE;
     uint32_t load = node->work.transfer_count;
 
     if (load >= core->conf.replication_max_streams_hard) return;
-    if (level != REDUNDANCY_HIGHEST && !leaving && load >= core->conf.replication_max_streams) return;
+    if (level != REDUNDANCY_HIGHEST && !leaving && load >= core->conf.replication_max_streams)
+        return;
     if (plan->source && kind == KIND_DECOMMISSIONED) return;
     if (core_random(core) % ++*seen == 0 || !plan->source) plan->source = node;
 }
 
-static void gather(struct core *core, struct block *block, enum redundancy_level level, struct copy_plan *plan)
+static void gather(struct core *core, struct block *block, enum redundancy_level level,
+                   struct copy_plan *plan)
 {
     const struct pending_block *pending = redundancy_pending_entry(core, block);
     uint32_t seen = 0;
@@ -128,8 +135,10 @@ static void gather(struct core *core, struct block *block, enum redundancy_level
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         enum replica_kind kind = replica_kind(core, block, storage);
         plan->holding[plan->holding_count++] = storage->datanode;
-        if (kind == KIND_LIVE || kind == KIND_READ_ONLY) plan->existing[plan->existing_count++] = storage;
-        if (is_source(kind) && storage->datanode->alive) consider_source(core, plan, storage->datanode, kind, level, &seen);
+        if (kind == KIND_LIVE || kind == KIND_READ_ONLY)
+            plan->existing[plan->existing_count++] = storage;
+        if (is_source(kind) && storage->datanode->alive)
+            consider_source(core, plan, storage->datanode, kind, level, &seen);
     }
     for (uint32_t i = 0; pending && i < pending->count && plan->holding_count < NODES_MAX; i++) {
         struct storage *storage = dn_storage(&core->datanodes, pending->targets[i]);
@@ -138,7 +147,8 @@ static void gather(struct core *core, struct block *block, enum redundancy_level
 }
 
 /* A block with enough replicas on too few racks gains nothing from one more on those. */
-static bool brings_new_rack(struct storage *const *existing, size_t count, const struct storage *target)
+static bool brings_new_rack(struct storage *const *existing, size_t count,
+                            const struct storage *target)
 {
     for (size_t i = 0; i < count; i++)
         if (str_eq(existing[i]->datanode->location, target->datanode->location)) return false;
@@ -159,7 +169,8 @@ static bool schedule_copy(struct core *core, struct block *block, enum redundanc
     }
     gather(core, block, level, &plan);
     if (!plan.source) return false;
-    uint32_t expected = redundancy_expected_live(core, block, &numbers), have = numbers.of[KIND_LIVE] + pending;
+    uint32_t expected = redundancy_expected_live(core, block, &numbers),
+             have = numbers.of[KIND_LIVE] + pending;
     const struct inode *file = inode_at(core->tree.inodes, block->inode);
     struct placement_request request = {
         .writer_host = plan.source->ip,
@@ -173,31 +184,36 @@ static bool schedule_copy(struct core *core, struct block *block, enum redundanc
     };
     size_t count = placement_choose(core, &request, targets, NULL);
     if (!count) return false;
-    if (have >= expected && !brings_new_rack(plan.existing, plan.existing_count, targets[0])) return false;
+    if (have >= expected && !brings_new_rack(plan.existing, plan.existing_count, targets[0]))
+        return false;
 
     struct block_id id = block_name(block);
     dn_add_transfer(plan.source, &id, targets, count);
     for (size_t i = 0; i < count; i++) targets[i]->scheduled++;
     redundancy_pending_add(core, block, targets, count);
     redundancy_update(core, block);
-    log_debug("BLOCK* ask %s to replicate blk_%" PRId64 "_%" PRIu64 " to %zu datanode(s), first %s", dn_name(plan.source), (int64_t)id.id,
-              id.generation_stamp, count, dn_name(targets[0]->datanode));
+    log_debug("BLOCK* ask %s to replicate blk_%" PRId64 "_%" PRIu64 " to %zu datanode(s), first %s",
+              dn_name(plan.source), (int64_t)id.id, id.generation_stamp, count,
+              dn_name(targets[0]->datanode));
     return true;
 }
 
 /* From where the last choice ended, so that blocks that cannot be helped do not keep the others waiting. */
-static uint32_t schedule_level(struct core *core, enum redundancy_level level, uint32_t max, uint32_t *looked)
+static uint32_t schedule_level(struct core *core, enum redundancy_level level, uint32_t max,
+                               uint32_t *looked)
 {
     struct block_manager *manager = core->manager;
     uint32_t batch[512], done = 0;
     roaring_uint32_iterator_t it;
 
     roaring_init_iterator(manager->queues[level], &it);
-    if (!roaring_move_uint32_iterator_equalorlarger(&it, manager->queue_next[level])) manager->queue_next[level] = 0;
+    if (!roaring_move_uint32_iterator_equalorlarger(&it, manager->queue_next[level]))
+        manager->queue_next[level] = 0;
     roaring_init_iterator(manager->queues[level], &it);
     roaring_move_uint32_iterator_equalorlarger(&it, manager->queue_next[level]);
     uint32_t taken = roaring_read_uint32_iterator(&it, batch, MIN(max, (uint32_t)ARRAY_LEN(batch)));
-    for (uint32_t i = 0; i < taken; i++) done += schedule_copy(core, block_at(core->blocks, batch[i]), level);
+    for (uint32_t i = 0; i < taken; i++)
+        done += schedule_copy(core, block_at(core->blocks, batch[i]), level);
     manager->queue_next[level] = taken ? batch[taken - 1] + 1 : 0;
     *looked = taken;
     return done;
@@ -243,7 +259,8 @@ void core_tick(struct core *core)
     struct block_manager *manager = core->manager;
     int64_t recheck_ms = MIN(core->conf.heartbeat_interval_ms, core->conf.heartbeat_recheck_ms);
 
-    if (manager->last_tick_ms && core->now_ms - manager->last_tick_ms > MAX(core->conf.heartbeat_recheck_ms, 10 * SECOND_MS))
+    if (manager->last_tick_ms &&
+        core->now_ms - manager->last_tick_ms > MAX(core->conf.heartbeat_recheck_ms, 10 * SECOND_MS))
         forgive(core, core->now_ms - manager->last_tick_ms);
     manager->last_tick_ms = core->now_ms;
     core_work(core);
@@ -251,7 +268,9 @@ void core_tick(struct core *core)
     if (is_due(core, &manager->next_roll_ms, ROLL_MS)) roll_scheduled(core);
     safemode_check(core);
     dn_admin_tick(core);
-    if (safemode_is_on(core) || !manager->populating || !is_due(core, &manager->next_work_ms, core->conf.redundancy_interval_ms)) return;
+    if (safemode_is_on(core) || !manager->populating ||
+        !is_due(core, &manager->next_work_ms, core->conf.redundancy_interval_ms))
+        return;
     redundancy_pending_expire(core);
     redundancy_rescan_postponed(core, POSTPONED_PER_TICK);
     if (!safemode_is_quiet(core))
@@ -265,8 +284,10 @@ bool core_work(struct core *core)
 
     if (purge) {
         struct datanode *node = purge->datanode;
-        if (!storage_purge_slice(core, purge, SLICE_BLOCKS)) more = true;
-        else forget_wiped(core, node);
+        if (!storage_purge_slice(core, purge, SLICE_BLOCKS))
+            more = true;
+        else
+            forget_wiped(core, node);
     }
     if (!report_slice(core, SLICE_BLOCKS)) more = true;
     if (core->manager->scanning && !redundancy_scan_slice(core, SLICE_BLOCKS)) more = true;

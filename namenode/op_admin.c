@@ -13,8 +13,8 @@
 #include "namenode/safemode.h"
 
 enum {
-    CORRUPT_FILES_MAX = 100,  /* dfs.namenode.max-corrupt-file-blocks-returned */
-    OPEN_FILES_MAX = 1000,    /* dfs.namenode.list.openfiles.num.responses */
+    CORRUPT_FILES_MAX = 100,      /* dfs.namenode.max-corrupt-file-blocks-returned */
+    OPEN_FILES_MAX = 1000,        /* dfs.namenode.list.openfiles.num.responses */
     GET_BLOCKS_LOOK_MAX = 200000, /* blocks looked at for one answer to the balancer */
 };
 #define BANDWIDTH_MAX (INT64_C(1) << 40) /* HdfsServerConstants.MAX_BANDWIDTH_PER_DATANODE */
@@ -32,7 +32,8 @@ static uint64_t pending_deletions(const struct core *core)
     return count;
 }
 
-int op_get_fs_stats(struct core *core, struct op *op UNUSED, const Pb__GetFsStatsRequest *request UNUSED, Pb__GetFsStatsResponse *response,
+int op_get_fs_stats(struct core *core, struct op *op UNUSED,
+                    const Pb__GetFsStatsRequest *request UNUSED, Pb__GetFsStatsResponse *response,
                     struct err *err UNUSED)
 {
     const struct dn_stats *stats = &core->datanodes.stats;
@@ -43,15 +44,18 @@ int op_get_fs_stats(struct core *core, struct op *op UNUSED, const Pb__GetFsStat
     response->missing_blocks = redundancy_queue_size(core, REDUNDANCY_CORRUPT);
     response->under_replicated = redundancy_low_count(core) + response->missing_blocks;
     response->corrupt_blocks = HASH_COUNT(core->manager->corrupt);
-    response->has_missing_repl_one_blocks = response->has_blocks_in_future = response->has_pending_deletion_blocks = 1;
+    response->has_missing_repl_one_blocks = response->has_blocks_in_future =
+        response->has_pending_deletion_blocks = 1;
     response->missing_repl_one_blocks = core->manager->missing_replication_one;
     response->blocks_in_future = core->manager->future_bytes;
     response->pending_deletion_blocks = pending_deletions(core);
     return 0;
 }
 
-int op_get_fs_replicated_block_stats(struct core *core, struct op *op UNUSED, const Pb__GetFsReplicatedBlockStatsRequest *request UNUSED,
-                                     Pb__GetFsReplicatedBlockStatsResponse *response, struct err *err UNUSED)
+int op_get_fs_replicated_block_stats(struct core *core, struct op *op UNUSED,
+                                     const Pb__GetFsReplicatedBlockStatsRequest *request UNUSED,
+                                     Pb__GetFsReplicatedBlockStatsResponse *response,
+                                     struct err *err UNUSED)
 {
     response->low_redundancy = redundancy_low_count(core);
     response->corrupt_blocks = HASH_COUNT(core->manager->corrupt);
@@ -66,8 +70,10 @@ int op_get_fs_replicated_block_stats(struct core *core, struct op *op UNUSED, co
 }
 
 /* Block groups are kept as they are and never queued, so none lacks anything as far as is known here. */
-int op_get_fs_ecblock_group_stats(struct core *core UNUSED, struct op *op UNUSED, const Pb__GetFsECBlockGroupStatsRequest *request UNUSED,
-                                  Pb__GetFsECBlockGroupStatsResponse *response, struct err *err UNUSED)
+int op_get_fs_ecblock_group_stats(struct core *core UNUSED, struct op *op UNUSED,
+                                  const Pb__GetFsECBlockGroupStatsRequest *request UNUSED,
+                                  Pb__GetFsECBlockGroupStatsResponse *response,
+                                  struct err *err UNUSED)
 {
     response->has_highest_prio_low_redundancy_blocks = response->has_badly_distributed_blocks = 1;
     return 0;
@@ -81,17 +87,21 @@ static bool is_of_type(const struct datanode *node, Pb__DatanodeReportType type)
     case PB__DATANODE_REPORT_TYPE__LIVE: return node->alive;
     case PB__DATANODE_REPORT_TYPE__DEAD: return !node->alive;
     case PB__DATANODE_REPORT_TYPE__DECOMMISSIONING: return node->admin_state == DN_DECOMMISSIONING;
-    case PB__DATANODE_REPORT_TYPE__ENTERING_MAINTENANCE: return node->admin_state == DN_ENTERING_MAINTENANCE;
+    case PB__DATANODE_REPORT_TYPE__ENTERING_MAINTENANCE:
+        return node->admin_state == DN_ENTERING_MAINTENANCE;
     case PB__DATANODE_REPORT_TYPE__IN_MAINTENANCE: return node->admin_state == DN_IN_MAINTENANCE;
     default: return true;
     }
 }
 
 /* Dead, taken out of service and off the lists: nothing that anybody needs to hear of (removeDecomNodeFromList). */
-static bool is_listed(const struct core *core, const struct datanode *node, Pb__DatanodeReportType type)
+static bool is_listed(const struct core *core, const struct datanode *node,
+                      Pb__DatanodeReportType type)
 {
     if (node->wiped || !is_of_type(node, type)) return false;
-    return node->alive || hosts_is_included(core->hosts, node->ip, node->hostname, node->xfer_port) || type == PB__DATANODE_REPORT_TYPE__ALL;
+    return node->alive ||
+           hosts_is_included(core->hosts, node->ip, node->hostname, node->xfer_port) ||
+           type == PB__DATANODE_REPORT_TYPE__ALL;
 }
 
 static int by_address(const void *a, const void *b)
@@ -99,12 +109,14 @@ static int by_address(const void *a, const void *b)
     return strcmp((*(struct datanode *const *)a)->address, (*(struct datanode *const *)b)->address);
 }
 
-static struct datanode **list_nodes(struct core *core, Pb__DatanodeReportType type, struct arena *arena, size_t *count)
+static struct datanode **list_nodes(struct core *core, Pb__DatanodeReportType type,
+                                    struct arena *arena, size_t *count)
 {
-    struct datanode **list = ARENA_ARRAY(arena, struct datanode *, dn_count(&core->datanodes) + 1), *node, *next;
+    struct datanode **list = ARENA_ARRAY(arena, struct datanode *, dn_count(&core->datanodes) + 1),
+                    *node, *next;
 
     *count = 0;
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next)
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next)
         if (is_listed(core, node, type)) list[(*count)++] = node;
     qsort(list, *count, sizeof *list, by_address);
     return list;
@@ -136,28 +148,35 @@ static void add_unheard(const char *name, uint16_t port, void *arg)
     unheard->list[unheard->count++] = info;
 }
 
-static void count_included(const char *name UNUSED, uint16_t port UNUSED, void *arg) { ++*(size_t *)arg; }
+static void count_included(const char *name UNUSED, uint16_t port UNUSED, void *arg)
+{
+    ++*(size_t *)arg;
+}
 
-int op_get_datanode_report(struct core *core, struct op *op, const Pb__GetDatanodeReportRequest *request, Pb__GetDatanodeReportResponse *response,
-                           struct err *err)
+int op_get_datanode_report(struct core *core, struct op *op,
+                           const Pb__GetDatanodeReportRequest *request,
+                           Pb__GetDatanodeReportResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "datanodeReport", err);
     size_t count, included = 0;
 
     if (rc) return rc;
     struct datanode **nodes = list_nodes(core, request->type, op->arena, &count);
-    bool dead = request->type == PB__DATANODE_REPORT_TYPE__DEAD || request->type == PB__DATANODE_REPORT_TYPE__ALL;
+    bool dead = request->type == PB__DATANODE_REPORT_TYPE__DEAD ||
+                request->type == PB__DATANODE_REPORT_TYPE__ALL;
     if (dead) hosts_each_included(core->hosts, count_included, &included);
     struct unheard all = {.core = core, .arena = op->arena, .max = count + included};
     all.list = ARENA_ARRAY(op->arena, Pb__DatanodeInfo *, all.max + 1);
-    for (size_t i = 0; i < count; i++) all.list[all.count++] = dn_info_make(core, nodes[i], op->arena);
+    for (size_t i = 0; i < count; i++)
+        all.list[all.count++] = dn_info_make(core, nodes[i], op->arena);
     if (dead) hosts_each_included(core->hosts, add_unheard, &all);
     response->di = all.list;
     response->n_di = all.count;
     return 0;
 }
 
-static Pb__DatanodeStorageReport *storage_report(struct core *core, const struct datanode *node, struct arena *arena)
+static Pb__DatanodeStorageReport *storage_report(struct core *core, const struct datanode *node,
+                                                 struct arena *arena)
 {
     Pb__DatanodeStorageReport *report = arena_alloc(arena, sizeof *report);
     const struct storage *storage;
@@ -165,12 +184,13 @@ static Pb__DatanodeStorageReport *storage_report(struct core *core, const struct
     pb__datanode_storage_report__init(report);
     report->datanodeinfo = dn_info_make(core, node, arena);
     report->storagereports = ARENA_ARRAY(arena, Pb__StorageReport *, node->storage_count + 1);
-    LIST_FOREACH(storage, &node->storages, of_datanode)
+    LIST_FOREACH (storage, &node->storages, of_datanode)
         report->storagereports[report->n_storagereports++] = dn_storage_report_make(storage, arena);
     return report;
 }
 
-int op_get_datanode_storage_report(struct core *core, struct op *op, const Pb__GetDatanodeStorageReportRequest *request,
+int op_get_datanode_storage_report(struct core *core, struct op *op,
+                                   const Pb__GetDatanodeStorageReportRequest *request,
                                    Pb__GetDatanodeStorageReportResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "getDatanodeStorageReport", err);
@@ -178,54 +198,68 @@ int op_get_datanode_storage_report(struct core *core, struct op *op, const Pb__G
 
     if (rc) return rc;
     struct datanode **nodes = list_nodes(core, request->type, op->arena, &count);
-    response->datanodestoragereports = ARENA_ARRAY(op->arena, Pb__DatanodeStorageReport *, count + 1);
+    response->datanodestoragereports =
+        ARENA_ARRAY(op->arena, Pb__DatanodeStorageReport *, count + 1);
     for (size_t i = 0; i < count; i++)
-        response->datanodestoragereports[response->n_datanodestoragereports++] = storage_report(core, nodes[i], op->arena);
+        response->datanodestoragereports[response->n_datanodestoragereports++] =
+            storage_report(core, nodes[i], op->arena);
     return 0;
 }
 
 /* No peer statistics are kept: as with dfs.datanode.peer.stats.enabled false, its default. */
-int op_get_slow_datanode_report(struct core *core, struct op *op, const Pb__GetSlowDatanodeReportRequest *request UNUSED,
+int op_get_slow_datanode_report(struct core *core, struct op *op,
+                                const Pb__GetSlowDatanodeReportRequest *request UNUSED,
                                 Pb__GetSlowDatanodeReportResponse *response UNUSED, struct err *err)
 {
     return op_check_superuser(core, op, "slowDataNodesReport", err);
 }
 
-int op_refresh_nodes(struct core *core, struct op *op, const Pb__RefreshNodesRequest *request UNUSED, Pb__RefreshNodesResponse *response UNUSED,
-                     struct err *err)
+int op_refresh_nodes(struct core *core, struct op *op,
+                     const Pb__RefreshNodesRequest *request UNUSED,
+                     Pb__RefreshNodesResponse *response UNUSED, struct err *err)
 {
     const struct conf *conf = namenode_of(core)->conf;
     struct hosts *hosts;
     int rc = op_check_superuser(core, op, "refreshNodes", err);
 
-    if (!rc) rc = hosts_load(&hosts, conf_str(conf, CONF_dfs_hosts), conf_str(conf, CONF_dfs_hosts_exclude), err);
+    if (!rc)
+        rc = hosts_load(&hosts, conf_str(conf, CONF_dfs_hosts),
+                        conf_str(conf, CONF_dfs_hosts_exclude), err);
     if (!rc) hosts_apply(core, hosts);
     return rc;
 }
 
-int op_set_balancer_bandwidth(struct core *core, struct op *op, const Pb__SetBalancerBandwidthRequest *request,
+int op_set_balancer_bandwidth(struct core *core, struct op *op,
+                              const Pb__SetBalancerBandwidthRequest *request,
                               Pb__SetBalancerBandwidthResponse *response UNUSED, struct err *err)
 {
     struct datanode *node, *next;
     int rc;
 
     if (request->bandwidth > BANDWIDTH_MAX)
-        return err_set(err, ERR_ARGUMENT, "Bandwidth should not exceed maximum limit %" PRId64 " bytes per second", BANDWIDTH_MAX);
+        return err_set(err, ERR_ARGUMENT,
+                       "Bandwidth should not exceed maximum limit %" PRId64 " bytes per second",
+                       BANDWIDTH_MAX);
     rc = op_check_superuser(core, op, "setBalancerBandwidth", err);
     if (rc) return rc;
-    HASH_ITER(hh, core->datanodes.by_uuid, node, next) node->work.bandwidth = (uint64_t)MAX(request->bandwidth, 0);
+    HASH_ITER (hh, core->datanodes.by_uuid, node, next)
+        node->work.bandwidth = (uint64_t)MAX(request->bandwidth, 0);
     return 0;
 }
 
 /* ---- safe mode, upgrades ---- */
 
-int op_set_safe_mode(struct core *core, struct op *op, const Pb__SetSafeModeRequest *request, Pb__SetSafeModeResponse *response, struct err *err)
+int op_set_safe_mode(struct core *core, struct op *op, const Pb__SetSafeModeRequest *request,
+                     Pb__SetSafeModeResponse *response, struct err *err)
 {
-    static const char *const names[] = {"", "safemode_leave", "safemode_enter", "safemode_get", "safemode_force_exit"};
+    static const char *const names[] = {"", "safemode_leave", "safemode_enter", "safemode_get",
+                                        "safemode_force_exit"};
     int rc = 0;
 
-    if ((size_t)request->action >= ARRAY_LEN(names)) return err_set(err, ERR_ARGUMENT, "unknown safe mode action %d", (int)request->action);
-    if (request->action != PB__SAFE_MODE_ACTION__SAFEMODE_GET) rc = op_check_superuser(core, op, names[request->action], err);
+    if ((size_t)request->action >= ARRAY_LEN(names))
+        return err_set(err, ERR_ARGUMENT, "unknown safe mode action %d", (int)request->action);
+    if (request->action != PB__SAFE_MODE_ACTION__SAFEMODE_GET)
+        rc = op_check_superuser(core, op, names[request->action], err);
     if (rc) return rc;
     if (request->action == PB__SAFE_MODE_ACTION__SAFEMODE_ENTER) safemode_enter(core, false);
     if (request->action == PB__SAFE_MODE_ACTION__SAFEMODE_LEAVE) safemode_leave(core, false);
@@ -235,54 +269,68 @@ int op_set_safe_mode(struct core *core, struct op *op, const Pb__SetSafeModeRequ
 }
 
 /* A directory that failed stays out until the next start; what Apache calls restoring is off, its default. */
-int op_restore_failed_storage(struct core *core, struct op *op, const Pb__RestoreFailedStorageRequest *request,
+int op_restore_failed_storage(struct core *core, struct op *op,
+                              const Pb__RestoreFailedStorageRequest *request,
                               Pb__RestoreFailedStorageResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "restoreFailedStorage", err);
 
     if (!rc && str_eq(request->arg, "true"))
-        rc = err_set(err, ERR_UNSUPPORTED, "restoring failed name directories while running is not supported: mend the directory and restart the namenode");
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "restoring failed name directories while running is not supported: mend the "
+                     "directory and restart the namenode");
     response->result = 0;
     return rc;
 }
 
-int op_finalize_upgrade(struct core *core, struct op *op, const Pb__FinalizeUpgradeRequest *request UNUSED,
+int op_finalize_upgrade(struct core *core, struct op *op,
+                        const Pb__FinalizeUpgradeRequest *request UNUSED,
                         Pb__FinalizeUpgradeResponse *response UNUSED, struct err *err)
 {
-    return op_check_superuser(core, op, "finalizeUpgrade", err); /* there is none under way: this namenode does not start one */
+    return op_check_superuser(core, op, "finalizeUpgrade",
+                              err); /* there is none under way: this namenode does not start one */
 }
 
-int op_upgrade_status(struct core *core, struct op *op, const Pb__UpgradeStatusRequest *request UNUSED, Pb__UpgradeStatusResponse *response,
-                      struct err *err)
+int op_upgrade_status(struct core *core, struct op *op,
+                      const Pb__UpgradeStatusRequest *request UNUSED,
+                      Pb__UpgradeStatusResponse *response, struct err *err)
 {
     response->upgradefinalized = 1;
     return op_check_superuser(core, op, "upgradeStatus", err);
 }
 
-int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgradeRequest *request, Pb__RollingUpgradeResponse *response UNUSED,
-                       struct err *err)
+int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgradeRequest *request,
+                       Pb__RollingUpgradeResponse *response UNUSED, struct err *err)
 {
-    static const char *const names[] = {"", "queryRollingUpgrade", "startRollingUpgrade", "finalizeRollingUpgrade"};
+    static const char *const names[] = {"", "queryRollingUpgrade", "startRollingUpgrade",
+                                        "finalizeRollingUpgrade"};
     int rc;
 
-    if ((size_t)request->action >= ARRAY_LEN(names)) return err_set(err, ERR_ARGUMENT, "unknown rolling upgrade action %d", (int)request->action);
+    if ((size_t)request->action >= ARRAY_LEN(names))
+        return err_set(err, ERR_ARGUMENT, "unknown rolling upgrade action %d",
+                       (int)request->action);
     rc = op_check_superuser(core, op, names[request->action], err);
     if (rc) return rc;
     if (request->action == PB__ROLLING_UPGRADE_ACTION__START)
-        return err_set(err, ERR_ROLLING_UPGRADE, "Failed to start rolling upgrade: this namenode does not support it yet");
+        return err_set(err, ERR_ROLLING_UPGRADE,
+                       "Failed to start rolling upgrade: this namenode does not support it yet");
     if (request->action == PB__ROLLING_UPGRADE_ACTION__FINALIZE)
-        return err_set(err, ERR_ROLLING_UPGRADE, "Failed to finalize rolling upgrade since there is no rolling upgrade in progress.");
+        return err_set(
+            err, ERR_ROLLING_UPGRADE,
+            "Failed to finalize rolling upgrade since there is no rolling upgrade in progress.");
     return 0;
 }
 
-int op_is_upgrade_finalized(struct core *core, struct op *op, const Pb__IsUpgradeFinalizedRequest *request UNUSED,
+int op_is_upgrade_finalized(struct core *core, struct op *op,
+                            const Pb__IsUpgradeFinalizedRequest *request UNUSED,
                             Pb__IsUpgradeFinalizedResponse *response, struct err *err)
 {
     response->isupgradefinalized = 1;
     return op_check_superuser(core, op, "isUpgradeFinalized", err);
 }
 
-int op_is_rolling_upgrade(struct core *core, struct op *op, const Pb__IsRollingUpgradeRequest *request UNUSED,
+int op_is_rolling_upgrade(struct core *core, struct op *op,
+                          const Pb__IsRollingUpgradeRequest *request UNUSED,
                           Pb__IsRollingUpgradeResponse *response UNUSED, struct err *err)
 {
     return op_check_superuser(core, op, "isRollingUpgrade", err);
@@ -295,7 +343,8 @@ static bool is_below(const char *path, const char *dir)
     size_t length = strlen(dir);
 
     while (length && dir[length - 1] == '/') length--;
-    return strncmp(path, dir, length) == 0 && (path[length] == '/' || path[length] == '\0' || length == 0);
+    return strncmp(path, dir, length) == 0 &&
+           (path[length] == '/' || path[length] == '\0' || length == 0);
 }
 
 static int parse_cookie(const char *cookie, uint32_t *skip, struct err *err)
@@ -308,7 +357,8 @@ static int parse_cookie(const char *cookie, uint32_t *skip, struct err *err)
     return 0;
 }
 
-int op_list_corrupt_file_blocks(struct core *core, struct op *op, const Pb__ListCorruptFileBlocksRequest *request,
+int op_list_corrupt_file_blocks(struct core *core, struct op *op,
+                                const Pb__ListCorruptFileBlocksRequest *request,
                                 Pb__ListCorruptFileBlocksResponse *response, struct err *err)
 {
     const roaring_bitmap_t *missing = core->manager->queues[REDUNDANCY_CORRUPT];
@@ -320,14 +370,21 @@ int op_list_corrupt_file_blocks(struct core *core, struct op *op, const Pb__List
     if (!rc) rc = parse_cookie(request->cookie, &skip, err);
     if (rc) return rc;
     if (!core->manager->populating)
-        return err_set(err, ERR_IO, "Cannot run listCorruptFileBlocks because replication queues have not been initialized.");
+        return err_set(err, ERR_IO,
+                       "Cannot run listCorruptFileBlocks because replication queues have not been "
+                       "initialized.");
     pb__corrupt_file_blocks__init(corrupt);
     corrupt->files = ARENA_ARRAY(op->arena, char *, CORRUPT_FILES_MAX);
-    for (roaring_init_iterator(missing, &it); it.has_value && corrupt->n_files < CORRUPT_FILES_MAX; roaring_advance_uint32_iterator(&it)) {
+    for (roaring_init_iterator(missing, &it); it.has_value && corrupt->n_files < CORRUPT_FILES_MAX;
+         roaring_advance_uint32_iterator(&it)) {
         if (seen++ < skip) continue;
         const struct block *block = block_at(core->blocks, it.current_value);
-        const char *path = block->inode ? tree_path_of(&core->tree, inode_at(core->tree.inodes, block->inode), op->arena) : NULL;
-        if (path && is_below(path, request->path)) corrupt->files[corrupt->n_files++] = (char *)path;
+        const char *path =
+            block->inode
+                ? tree_path_of(&core->tree, inode_at(core->tree.inodes, block->inode), op->arena)
+                : NULL;
+        if (path && is_below(path, request->path))
+            corrupt->files[corrupt->n_files++] = (char *)path;
     }
     corrupt->cookie = arena_printf(op->arena, "%u", MAX(seen, skip));
     response->corrupt = corrupt;
@@ -339,14 +396,19 @@ static bool blocks_decommission(const struct core *core, const struct inode *fil
 {
     const struct block *last = inode_last_block(file);
     struct storage *storages[64];
-    size_t count = last && !block_is_complete(last) ? blocks_expected(core, last, storages, ARRAY_LEN(storages)) : 0;
+    size_t count = last && !block_is_complete(last)
+                       ? blocks_expected(core, last, storages, ARRAY_LEN(storages))
+                       : 0;
 
     for (size_t i = 0; i < count; i++)
-        if (storages[i]->datanode->admin_state == DN_DECOMMISSIONING || storages[i]->datanode->admin_state == DN_ENTERING_MAINTENANCE) return true;
+        if (storages[i]->datanode->admin_state == DN_DECOMMISSIONING ||
+            storages[i]->datanode->admin_state == DN_ENTERING_MAINTENANCE)
+            return true;
     return false;
 }
 
-static Pb__OpenFilesBatchResponse *open_file(struct core *core, uint64_t id, const char *path, struct arena *arena)
+static Pb__OpenFilesBatchResponse *open_file(struct core *core, uint64_t id, const char *path,
+                                             struct arena *arena)
 {
     Pb__OpenFilesBatchResponse *entry = arena_alloc(arena, sizeof *entry);
     const char *machine = lease_machine(core->leases, id);
@@ -359,15 +421,17 @@ static Pb__OpenFilesBatchResponse *open_file(struct core *core, uint64_t id, con
     return entry;
 }
 
-int op_list_open_files(struct core *core, struct op *op, const Pb__ListOpenFilesRequest *request, Pb__ListOpenFilesResponse *response,
-                       struct err *err)
+int op_list_open_files(struct core *core, struct op *op, const Pb__ListOpenFilesRequest *request,
+                       Pb__ListOpenFilesResponse *response, struct err *err)
 {
     uint64_t after = request->id > 0 ? (uint64_t)request->id : 0;
     bool only_blocking = request->n_types > 0;
     int rc = op_check_superuser(core, op, "listOpenFiles", err);
 
     if (rc) return rc;
-    for (size_t i = 0; i < request->n_types; i++) only_blocking = only_blocking && request->types[i] == PB__OPEN_FILES_TYPE__BLOCKING_DECOMMISSION;
+    for (size_t i = 0; i < request->n_types; i++)
+        only_blocking =
+            only_blocking && request->types[i] == PB__OPEN_FILES_TYPE__BLOCKING_DECOMMISSION;
     uint64_t *ids = ARENA_ARRAY(op->arena, uint64_t, OPEN_FILES_MAX + 1);
     size_t count = lease_files(core->leases, NULL, after, ids, OPEN_FILES_MAX + 1);
     response->entries = ARENA_ARRAY(op->arena, Pb__OpenFilesBatchResponse *, OPEN_FILES_MAX);
@@ -384,24 +448,32 @@ int op_list_open_files(struct core *core, struct op *op, const Pb__ListOpenFiles
     return 0;
 }
 
-int op_meta_save(struct core *core, struct op *op, const Pb__MetaSaveRequest *request, Pb__MetaSaveResponse *response UNUSED, struct err *err)
+int op_meta_save(struct core *core, struct op *op, const Pb__MetaSaveRequest *request,
+                 Pb__MetaSaveResponse *response UNUSED, struct err *err)
 {
     const char *dir = getenv("HADOOP_LOG_DIR");
     struct buf text = {0};
     int rc = op_check_superuser(core, op, "metaSave", err);
 
     if (rc) return rc;
-    if (!request->filename[0] || strchr(request->filename, '/') || str_eq(request->filename, ".") || str_eq(request->filename, ".."))
-        return err_set(err, ERR_ARGUMENT, "metaSave writes into the namenode's log directory: '%.200s' must be a plain file name", request->filename);
+    if (!request->filename[0] || strchr(request->filename, '/') || str_eq(request->filename, ".") ||
+        str_eq(request->filename, ".."))
+        return err_set(
+            err, ERR_ARGUMENT,
+            "metaSave writes into the namenode's log directory: '%.200s' must be a plain file name",
+            request->filename);
     meta_save_write(core, &text);
-    rc = file_replace(arena_printf(op->arena, "%s/%s", str_empty(dir) ? "." : dir, request->filename), text.data, text.length, 0644, err);
+    rc = file_replace(
+        arena_printf(op->arena, "%s/%s", str_empty(dir) ? "." : dir, request->filename), text.data,
+        text.length, 0644, err);
     buf_release(&text);
     return rc;
 }
 
 /* ---- the balancer ---- */
 
-static Pb__BlockWithLocations *with_locations(struct core *core, const struct block *block, struct arena *arena)
+static Pb__BlockWithLocations *with_locations(struct core *core, const struct block *block,
+                                              struct arena *arena)
 {
     struct storage *storages[BLOCK_REPLICAS_MAX];
     size_t count = blocks_live(core, block, storages, ARRAY_LEN(storages));
@@ -433,19 +505,24 @@ struct picked_blocks {
 };
 
 /* Blocks of one storage from a random one on, once around, until the size is reached. */
-static void pick_blocks(struct core *core, struct op *op, const struct storage *storage, const Pb__GetBlocksRequest *request,
-                        struct picked_blocks *picked)
+static void pick_blocks(struct core *core, struct op *op, const struct storage *storage,
+                        const Pb__GetBlocksRequest *request, struct picked_blocks *picked)
 {
     uint64_t blocks = roaring_bitmap_get_cardinality(storage->blocks);
     uint32_t first = 0;
     roaring_uint32_iterator_t it;
 
-    if (!blocks || !roaring_bitmap_select(storage->blocks, (uint32_t)(core_random(core) % blocks), &first)) return;
+    if (!blocks ||
+        !roaring_bitmap_select(storage->blocks, (uint32_t)(core_random(core) % blocks), &first))
+        return;
     roaring_init_iterator(storage->blocks, &it);
     roaring_move_uint32_iterator_equalorlarger(&it, first);
-    for (uint64_t i = 0; i < blocks && picked->size < request->size && picked->looked++ < GET_BLOCKS_LOOK_MAX; i++) {
+    for (uint64_t i = 0;
+         i < blocks && picked->size < request->size && picked->looked++ < GET_BLOCKS_LOOK_MAX;
+         i++) {
         const struct block *block = block_at(core->blocks, it.current_value);
-        if (block_is_complete(block) && !BLOCK_ID_IS_STRIPED(block->id) && block->length >= request->minblocksize) {
+        if (block_is_complete(block) && !BLOCK_ID_IS_STRIPED(block->id) &&
+            block->length >= request->minblocksize) {
             Pb__BlockWithLocations *entry = with_locations(core, block, op->arena);
             GROW(picked->list, picked->capacity, picked->count + 1);
             if (entry->n_datanodeuuids) {
@@ -457,34 +534,43 @@ static void pick_blocks(struct core *core, struct op *op, const struct storage *
     }
 }
 
-int op_get_blocks(struct core *core, struct op *op, const Pb__GetBlocksRequest *request, Pb__GetBlocksResponse *response, struct err *err)
+int op_get_blocks(struct core *core, struct op *op, const Pb__GetBlocksRequest *request,
+                  Pb__GetBlocksResponse *response, struct err *err)
 {
     struct picked_blocks picked = {.list = NULL};
     const struct storage *storage;
     int rc = op_check_superuser(core, op, "getBlocks", err);
 
     if (rc) return rc;
-    if ((int64_t)request->size <= 0) return err_set(err, ERR_IO, "Unexpected not positive size: %" PRId64, (int64_t)request->size);
-    if ((int64_t)request->minblocksize < 0) return err_set(err, ERR_IO, "Unexpected not positive size: %" PRId64, (int64_t)request->minblocksize);
+    if ((int64_t)request->size <= 0)
+        return err_set(err, ERR_IO, "Unexpected not positive size: %" PRId64,
+                       (int64_t)request->size);
+    if ((int64_t)request->minblocksize < 0)
+        return err_set(err, ERR_IO, "Unexpected not positive size: %" PRId64,
+                       (int64_t)request->minblocksize);
     const struct datanode *node = dn_find(&core->datanodes, request->datanode->datanodeuuid);
     if (!node)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "Datanode %.64s:%u not found.", request->datanode->ipaddr, request->datanode->xferport);
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-    {
-        if (storage->stale || (request->has_storagetype && (int)storage->type != (int)request->storagetype)) continue;
+        return err_set(err, ERR_HADOOP_ARGUMENT, "Datanode %.64s:%u not found.",
+                       request->datanode->ipaddr, request->datanode->xferport);
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
+        if (storage->stale ||
+            (request->has_storagetype && (int)storage->type != (int)request->storagetype))
+            continue;
         pick_blocks(core, op, storage, request, &picked);
     }
     response->blocks = arena_alloc(op->arena, sizeof *response->blocks);
     pb__blocks_with_locations__init(response->blocks);
     response->blocks->blocks = ARENA_ARRAY(op->arena, Pb__BlockWithLocations *, picked.count + 1);
-    if (picked.count) memcpy(response->blocks->blocks, picked.list, picked.count * sizeof *picked.list);
+    if (picked.count)
+        memcpy(response->blocks->blocks, picked.list, picked.count * sizeof *picked.list);
     response->blocks->n_blocks = picked.count;
     mem_free(picked.list);
     return 0;
 }
 
-int op_get_block_keys(struct core *core, struct op *op, const Pb__GetBlockKeysRequest *request UNUSED, Pb__GetBlockKeysResponse *response,
-                      struct err *err)
+int op_get_block_keys(struct core *core, struct op *op,
+                      const Pb__GetBlockKeysRequest *request UNUSED,
+                      Pb__GetBlockKeysResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "getBlockKeys", err);
 

@@ -15,7 +15,8 @@
 enum { TYPES = 7, RESULTS_MAX = 1024, QUICK_TRIES = 8 };
 
 /* Java's order of StorageType: which medium is tried first where a node has several. */
-static const enum storage_type type_order[] = {STORAGE_RAM_DISK, STORAGE_SSD, STORAGE_DISK, STORAGE_ARCHIVE, STORAGE_PROVIDED, STORAGE_NVDIMM};
+static const enum storage_type type_order[] = {STORAGE_RAM_DISK, STORAGE_SSD,      STORAGE_DISK,
+                                               STORAGE_ARCHIVE,  STORAGE_PROVIDED, STORAGE_NVDIMM};
 
 struct chooser {
     struct core *core;
@@ -33,18 +34,23 @@ struct chooser {
     bool avoid_stale, new_block;
 };
 
-static uint64_t random_below(struct core *core, uint64_t bound) { return core_random(core) % bound; }
+static uint64_t random_below(struct core *core, uint64_t bound)
+{
+    return core_random(core) % bound;
+}
 
 /* ---- refusals ---- */
 
-static void refuse(struct chooser *c, const struct datanode *node, uint32_t *counter, const char *reason)
+static void refuse(struct chooser *c, const struct datanode *node, uint32_t *counter,
+                   const char *reason)
 {
     char *detail = c->refusals->detail;
     size_t used = strlen(detail), room = sizeof c->refusals->detail - used;
 
     ++*counter;
     if (used && room < 120) return; /* the first ones tell the story */
-    snprintf(detail + used, room, "%s%s: %s", used ? "; " : "", node ? dn_name(node) : "no node", reason);
+    snprintf(detail + used, room, "%s%s: %s", used ? "; " : "", node ? dn_name(node) : "no node",
+             reason);
 }
 
 /* ---- media ---- */
@@ -57,17 +63,22 @@ static void count_types(struct storage *const *storages, size_t count, uint32_t 
 
 static enum storage_type fallback_of(const struct chooser *c)
 {
-    const enum storage_type *list = c->new_block ? c->policy->creation_fallback : c->policy->replication_fallback;
+    const enum storage_type *list =
+        c->new_block ? c->policy->creation_fallback : c->policy->replication_fallback;
 
     for (size_t i = 0; i < 3 && list[i]; i++)
         if (!c->unavailable[list[i]]) return list[i];
     return 0;
 }
 
-static bool is_transient(enum storage_type type) { return type == STORAGE_RAM_DISK; }
+static bool is_transient(enum storage_type type)
+{
+    return type == STORAGE_RAM_DISK;
+}
 
 /* The policy's media for so many replicas: the last one repeats, unless it is memory (BlockStoragePolicy.chooseStorageTypes). */
-static void wanted_types(const struct storage_policy *policy, uint32_t replication, uint32_t want[TYPES])
+static void wanted_types(const struct storage_policy *policy, uint32_t replication,
+                         uint32_t want[TYPES])
 {
     memset(want, 0, TYPES * sizeof *want);
     for (uint32_t i = 0; i < replication; i++) {
@@ -107,19 +118,19 @@ static bool has_type(const struct datanode *node, enum storage_type type)
 {
     const struct storage *storage;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
+    LIST_FOREACH (storage, &node->storages, of_datanode)
         if (storage->type == type && !storage->failed && !storage->read_only_shared) return true;
     return false;
 }
 
 /* DatanodeDescriptor.chooseStorage4Block: the node as a whole needs room beyond what was promised; it picks the disk itself. */
-static struct storage *storage_for_block(struct chooser *c, const struct datanode *node, enum storage_type type)
+static struct storage *storage_for_block(struct chooser *c, const struct datanode *node,
+                                         enum storage_type type)
 {
     struct storage *storage, *first = NULL, *roomy = NULL;
     uint64_t remaining = 0, scheduled = 0, size = c->request->block_size;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-    {
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
         if (storage->type != type || storage->failed || storage->read_only_shared) continue;
         if (!first) first = storage;
         scheduled += (uint64_t)storage->scheduled + storage->scheduled_before;
@@ -129,7 +140,10 @@ static struct storage *storage_for_block(struct chooser *c, const struct datanod
     }
     if (!first || remaining < size || remaining - size < size * scheduled) {
         char reason[160];
-        snprintf(reason, sizeof reason, first ? "not enough space on %s (needs %" PRIu64 ", has %" PRIu64 ", promised %" PRIu64 ")" : "no %s",
+        snprintf(reason, sizeof reason,
+                 first ? "not enough space on %s (needs %" PRIu64 ", has %" PRIu64
+                         ", promised %" PRIu64 ")"
+                       : "no %s",
                  storage_type_name(type), size, remaining, size * scheduled);
         refuse(c, node, first ? &c->refusals->no_space : &c->refusals->wrong_media, reason);
         return NULL;
@@ -142,7 +156,8 @@ static struct storage *storage_for_block(struct chooser *c, const struct datanod
 static bool is_overloaded(const struct chooser *c, const struct datanode *node)
 {
     const struct dn_stats *stats = &c->core->datanodes.stats;
-    double average = stats->nodes_in_service ? (double)stats->in_service_xceivers / stats->nodes_in_service : 0;
+    double average =
+        stats->nodes_in_service ? (double)stats->in_service_xceivers / stats->nodes_in_service : 0;
     double limit = c->core->conf.consider_load_factor * average;
 
     return limit > 0 && node->xceivers > limit;
@@ -194,7 +209,8 @@ struct scope {
     const char *not_rack; /* NULL, or every rack but this */
 };
 
-static bool is_candidate(const struct chooser *c, const struct scope *scope, const struct datanode *node, enum storage_type type)
+static bool is_candidate(const struct chooser *c, const struct scope *scope,
+                         const struct datanode *node, enum storage_type type)
 {
     if (c->excluded[node->node_index]) return false;
     if (scope->not_rack && str_eq(node->location, scope->not_rack)) return false;
@@ -209,7 +225,8 @@ static struct datanode *scope_node(const struct chooser *c, const struct rack *r
 /* Every candidate with the same chance: a few blind tries, then one pass over the scope. */
 static struct datanode *pick(struct chooser *c, const struct scope *scope, enum storage_type type)
 {
-    const struct rack *rack = scope->rack ? topology_rack(c->core->datanodes.topology, scope->rack) : NULL;
+    const struct rack *rack =
+        scope->rack ? topology_rack(c->core->datanodes.topology, scope->rack) : NULL;
     uint32_t size = rack ? rack->count : scope->rack ? 0 : c->nodes;
     struct datanode *chosen = NULL;
     uint32_t seen = 0;
@@ -242,7 +259,10 @@ static bool choose_random(struct chooser *c, uint32_t wanted, struct scope scope
     return true;
 }
 
-static bool choose_anywhere(struct chooser *c, uint32_t wanted) { return choose_random(c, wanted, (struct scope){.rack = NULL}); }
+static bool choose_anywhere(struct chooser *c, uint32_t wanted)
+{
+    return choose_random(c, wanted, (struct scope){.rack = NULL});
+}
 static bool choose_on_rack(struct chooser *c, uint32_t wanted, const char *rack)
 {
     return choose_random(c, wanted, (struct scope){.rack = rack});
@@ -254,7 +274,8 @@ static bool choose_local_rack(struct chooser *c, const char *rack, const struct 
     if (!rack) return choose_anywhere(c, 1);
     if (choose_on_rack(c, 1, rack)) return true;
     for (size_t i = 0; i < c->count; i++)
-        if (c->results[i]->datanode != local) return choose_on_rack(c, 1, c->results[i]->datanode->location) || choose_anywhere(c, 1);
+        if (c->results[i]->datanode != local)
+            return choose_on_rack(c, 1, c->results[i]->datanode->location) || choose_anywhere(c, 1);
     return choose_anywhere(c, 1);
 }
 
@@ -286,7 +307,8 @@ static bool choose_in_order(struct chooser *c, uint32_t wanted, struct writer *w
     size_t before = c->count;
 
     if (before == 0) {
-        bool local = writer->node && c->core->conf.prefer_local_node && choose_this_node(c, writer->node);
+        bool local =
+            writer->node && c->core->conf.prefer_local_node && choose_this_node(c, writer->node);
         if (!local && !choose_local_rack(c, writer->rack, writer->node)) return false;
         writer->node = c->results[0]->datanode;
         writer->rack = writer->node->location;
@@ -300,9 +322,12 @@ static bool choose_in_order(struct chooser *c, uint32_t wanted, struct writer *w
     if (before <= 2) {
         const struct datanode *second = c->results[1]->datanode;
         bool done;
-        if (str_eq(first->location, second->location)) done = choose_remote_rack(c, first->location);
-        else if (c->new_block) done = choose_local_rack(c, second->location, second);
-        else done = choose_local_rack(c, writer->rack, writer->node);
+        if (str_eq(first->location, second->location))
+            done = choose_remote_rack(c, first->location);
+        else if (c->new_block)
+            done = choose_local_rack(c, second->location, second);
+        else
+            done = choose_local_rack(c, writer->rack, writer->node);
         if (!done) return false;
         if (--wanted == 0) return true;
     }
@@ -364,7 +389,9 @@ static void order_pipeline(const struct datanode *from, struct storage **storage
         uint32_t best_distance = UINT32_MAX;
         for (size_t k = i; k < count; k++) {
             const struct datanode *node = storages[k]->datanode;
-            uint32_t distance = node == from ? 0 : from ? topology_distance(from->location, node->location) : 0;
+            uint32_t distance = node == from ? 0
+                                : from       ? topology_distance(from->location, node->location)
+                                             : 0;
             if (distance < best_distance) {
                 best = k;
                 best_distance = distance;
@@ -379,18 +406,22 @@ static void order_pipeline(const struct datanode *from, struct storage **storage
 
 static void exclude(struct chooser *c, const struct datanode *node)
 {
-    if (node->rack) c->dropped[node->node_index] = 1;
-    else c->refusals->dead++;
+    if (node->rack)
+        c->dropped[node->node_index] = 1;
+    else
+        c->refusals->dead++;
 }
 
 static void choose_favored(struct chooser *c, uint32_t total)
 {
     restart_exclusions(c);
     if (!plan_types(c, total)) return;
-    for (size_t i = 0; i < c->request->favored_count && c->count < total; i++) choose_this_node(c, c->request->favored[i]);
+    for (size_t i = 0; i < c->request->favored_count && c->count < total; i++)
+        choose_this_node(c, c->request->favored[i]);
 }
 
-static struct writer find_writer(struct core *core, const struct placement_request *request, char location[TOPOLOGY_LOCATION_MAX])
+static struct writer find_writer(struct core *core, const struct placement_request *request,
+                                 char location[TOPOLOGY_LOCATION_MAX])
 {
     struct writer writer = {.node = NULL};
 
@@ -417,7 +448,9 @@ static bool choose_away(struct chooser *c, uint32_t total, struct writer writer)
     memcpy(kept, c->dropped, c->nodes);
     for (uint32_t i = 0; i < c->nodes; i++) {
         const struct datanode *node = topology_node(c->core->datanodes.topology, i);
-        if (node == writer.node || (c->request->no_local_rack && str_eq(node->location, writer.rack))) c->dropped[i] = 1;
+        if (node == writer.node ||
+            (c->request->no_local_rack && str_eq(node->location, writer.rack)))
+            c->dropped[i] = 1;
     }
     choose_with_retries(c, total, &writer);
     memcpy(c->dropped, kept, c->nodes);
@@ -433,11 +466,13 @@ static bool avoids_stale(const struct core *core)
     uint32_t stale = 0, nodes = topology_node_count(core->datanodes.topology);
 
     if (!core->conf.avoid_write_stale) return false;
-    for (uint32_t i = 0; i < nodes; i++) stale += dn_is_stale(core, topology_node(core->datanodes.topology, i));
+    for (uint32_t i = 0; i < nodes; i++)
+        stale += dn_is_stale(core, topology_node(core->datanodes.topology, i));
     return stale <= nodes * core->conf.write_stale_ratio;
 }
 
-size_t placement_choose(struct core *core, const struct placement_request *request, struct storage **out, struct placement_refusals *refusals)
+size_t placement_choose(struct core *core, const struct placement_request *request,
+                        struct storage **out, struct placement_refusals *refusals)
 {
     struct placement_refusals ignored = {.dead = 0};
     char location[TOPOLOGY_LOCATION_MAX];
@@ -449,7 +484,8 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     c->core = core;
     c->request = request;
     c->refusals = refusals ? refusals : &ignored;
-    c->policy = storage_policy_by_id(request->storage_policy ? request->storage_policy : STORAGE_POLICY_HOT);
+    c->policy = storage_policy_by_id(request->storage_policy ? request->storage_policy
+                                                             : STORAGE_POLICY_HOT);
     if (!c->policy) c->policy = storage_policy_by_id(STORAGE_POLICY_HOT);
     c->nodes = topology_node_count(core->datanodes.topology);
     c->excluded = mem_zalloc(c->nodes);
@@ -459,7 +495,8 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
         exclude(c, request->excluded[i]);
         c->refusals->excluded++;
     }
-    for (size_t i = 0; i < request->existing_count && c->count < RESULTS_MAX; i++) c->results[c->count++] = request->existing[i];
+    for (size_t i = 0; i < request->existing_count && c->count < RESULTS_MAX; i++)
+        c->results[c->count++] = request->existing[i];
 
     size_t existing = c->count;
     struct writer writer = find_writer(core, request, location);
@@ -471,7 +508,8 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     }
     if (request->favored_count) choose_favored(c, total);
     bool away = (request->no_local_write && writer.node) ||
-                (request->no_local_rack && writer.rack && topology_rack_count(core->datanodes.topology) > 2);
+                (request->no_local_rack && writer.rack &&
+                 topology_rack_count(core->datanodes.topology) > 2);
     bool avoid_stale = c->avoid_stale;
     if (!away || !choose_away(c, total, writer)) {
         c->avoid_stale = avoid_stale;
@@ -479,7 +517,10 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     }
     chosen = c->count - existing;
     memcpy(out, c->results + existing, chosen * sizeof *out);
-    order_pipeline(writer.node && writer.node->rack ? writer.node : chosen ? out[0]->datanode : NULL, out, chosen);
+    order_pipeline(writer.node && writer.node->rack ? writer.node
+                   : chosen                         ? out[0]->datanode
+                                                    : NULL,
+                   out, chosen);
     mem_free(c->excluded);
     mem_free(c->dropped);
     mem_free(c);
@@ -488,24 +529,31 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
 
 /* ---- readers ---- */
 
-static uint32_t reader_rank(const struct core *core, const struct datanode *node, const char *host, const char *location)
+static uint32_t reader_rank(const struct core *core, const struct datanode *node, const char *host,
+                            const char *location)
 {
     uint32_t late = 0;
 
-    if (node->admin_state == DN_DECOMMISSIONED || node->admin_state == DN_IN_MAINTENANCE) late = 3;
-    else if (!node->alive || dn_is_stale(core, node)) late = 2;
-    else if (node->admin_state == DN_ENTERING_MAINTENANCE) late = 1;
+    if (node->admin_state == DN_DECOMMISSIONED || node->admin_state == DN_IN_MAINTENANCE)
+        late = 3;
+    else if (!node->alive || dn_is_stale(core, node))
+        late = 2;
+    else if (node->admin_state == DN_ENTERING_MAINTENANCE)
+        late = 1;
     if (host && (str_eq(node->ip, host) || str_eq(node->hostname, host))) return late << 16;
     return late << 16 | topology_distance(location, node->location);
 }
 
-void placement_sort_for_reader(struct core *core, const char *host, struct storage **storages, size_t count)
+void placement_sort_for_reader(struct core *core, const char *host, struct storage **storages,
+                               size_t count)
 {
     char location[TOPOLOGY_LOCATION_MAX];
     const struct datanode *reader = host ? dn_find_host(&core->datanodes, host) : NULL;
 
-    if (reader) snprintf(location, sizeof location, "%s", reader->location);
-    else topology_location(core->datanodes.topology, host ? host : "", location);
+    if (reader)
+        snprintf(location, sizeof location, "%s", reader->location);
+    else
+        topology_location(core->datanodes.topology, host ? host : "", location);
     for (size_t i = count; i > 1; i--) { /* those that rank alike come in any order: load spreads */
         size_t k = (size_t)random_below(core, i);
         struct storage *other = storages[k];
@@ -516,7 +564,8 @@ void placement_sort_for_reader(struct core *core, const char *host, struct stora
         struct storage *moving = storages[i];
         uint32_t rank = reader_rank(core, moving->datanode, host, location);
         size_t k = i;
-        for (; k > 0 && reader_rank(core, storages[k - 1]->datanode, host, location) > rank; k--) storages[k] = storages[k - 1];
+        for (; k > 0 && reader_rank(core, storages[k - 1]->datanode, host, location) > rank; k--)
+            storages[k] = storages[k - 1];
         storages[k] = moving;
     }
 }
@@ -539,7 +588,8 @@ static uint32_t racks_of(struct storage *const *have, size_t count)
     return racks;
 }
 
-bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count, uint32_t replication)
+bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count,
+                         uint32_t replication)
 {
     const struct topology *topology = core->datanodes.topology;
     uint32_t wanted = MIN(2u, replication);
@@ -551,30 +601,36 @@ bool placement_is_spread(const struct core *core, struct storage *const *have, s
 
 /* With replicas on exactly two racks, the rack that has several gives one up; else any rack may (pickupReplicaSet): as long as a third
  * rack stays, losing one takes nothing from the policy's two. */
-static bool may_go(struct storage *const *have, size_t count, size_t at, uint32_t racks, bool shared)
+static bool may_go(struct storage *const *have, size_t count, size_t at, uint32_t racks,
+                   bool shared)
 {
     if (racks != 2 || !shared) return true;
     return on_rack(have, count, have[at]->datanode->location) >= 2;
 }
 
-static size_t hinted(struct storage *const *have, size_t count, const uint32_t excess[TYPES], const struct datanode *added, const char *uuid)
+static size_t hinted(struct storage *const *have, size_t count, const uint32_t excess[TYPES],
+                     const struct datanode *added, const char *uuid)
 {
     for (size_t i = 0; i < count; i++) {
         const struct datanode *node = have[i]->datanode;
         if (!str_eq(node->uuid, uuid) || !excess[have[i]->type]) continue;
         if (on_rack(have, count, node->location) >= 2) return i;
         for (size_t k = 0; added && k < count; k++)
-            if (have[k]->datanode == added && on_rack(have, count, added->location) == 1) return i; /* a rack goes, another came */
+            if (have[k]->datanode == added && on_rack(have, count, added->location) == 1)
+                return i; /* a rack goes, another came */
     }
     return count;
 }
 
-size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count, uint32_t keep, uint8_t policy_id,
-                               const struct datanode *added, const char *delete_hint_uuid)
+size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count,
+                               uint32_t keep, uint8_t policy_id, const struct datanode *added,
+                               const char *delete_hint_uuid)
 {
-    const struct storage_policy *policy = storage_policy_by_id(policy_id ? policy_id : STORAGE_POLICY_HOT);
+    const struct storage_policy *policy =
+        storage_policy_by_id(policy_id ? policy_id : STORAGE_POLICY_HOT);
     uint32_t want[TYPES], excess[TYPES], racks = racks_of(have, count);
-    int64_t oldest_ms = core->now_ms - core->conf.heartbeat_interval_ms * core->conf.heartbeat_tolerance;
+    int64_t oldest_ms =
+        core->now_ms - core->conf.heartbeat_interval_ms * core->conf.heartbeat_tolerance;
     size_t oldest = count, fullest = count;
     bool shared = racks < count;
 

@@ -11,15 +11,16 @@
 #include "namenode/dn_table.h"
 
 struct placement_request {
-    const char *writer_host;          /* IP text of the caller; may be NULL */
-    uint32_t wanted;                  /* how many new targets */
+    const char *writer_host; /* IP text of the caller; may be NULL */
+    uint32_t wanted;         /* how many new targets */
     uint64_t block_size;
-    uint8_t storage_policy;           /* id; 0 = default */
-    struct storage *const *existing;  /* replicas that are there already (re-replication, getAdditionalDatanode) */
+    uint8_t storage_policy; /* id; 0 = default */
+    struct storage *const
+        *existing; /* replicas that are there already (re-replication, getAdditionalDatanode) */
     size_t existing_count;
     struct datanode *const *excluded; /* never these */
     size_t excluded_count;
-    struct datanode *const *favored;  /* tried first */
+    struct datanode *const *favored; /* tried first */
     size_t favored_count;
     bool no_local_write, no_local_rack, ignore_client_locality;
 };
@@ -30,19 +31,22 @@ struct placement_refusals {
 };
 
 /* Chooses up to `wanted` storages into `out`, in pipeline order (nearest to the writer first); answers how many. */
-size_t placement_choose(struct core *core, const struct placement_request *request, struct storage **out,
-                        struct placement_refusals *refusals);
+size_t placement_choose(struct core *core, const struct placement_request *request,
+                        struct storage **out, struct placement_refusals *refusals);
 
 /* Sorts locations for a reader at `host`: same node, same rack, others (at random); stale and decommissioned last. */
-void placement_sort_for_reader(struct core *core, const char *host, struct storage **storages, size_t count);
+void placement_sort_for_reader(struct core *core, const char *host, struct storage **storages,
+                               size_t count);
 
 /* Which of `have` to give up so that `keep` stay, never making the block sit on fewer racks than it must: index into have, or `count` when none
  * should go. `policy`: the file's effective storage policy (0 default); `added`: the node that just got a replica (NULL); the datanode of the
  * hint goes first where that takes no rack away (NULL: no hint). */
-size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count, uint32_t keep, uint8_t policy,
-                               const struct datanode *added, const char *delete_hint_uuid);
+size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count,
+                               uint32_t keep, uint8_t policy, const struct datanode *added,
+                               const char *delete_hint_uuid);
 
 /* True when the replicas sit on as many racks as the policy wants. */
-bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count, uint32_t replication);
+bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count,
+                         uint32_t replication);
 
 #endif

@@ -9,9 +9,11 @@ enum { PENDING_TARGETS_MAX = 64, RESCAN_BATCH = 256 };
 
 /* ---- what a block needs ---- */
 
-uint32_t redundancy_expected_live(const struct core *core, const struct block *block, const struct replica_numbers *numbers)
+uint32_t redundancy_expected_live(const struct core *core, const struct block *block,
+                                  const struct replica_numbers *numbers)
 {
-    uint32_t minimum = MIN((uint32_t)core->conf.maintenance_replication_min, (uint32_t)block->replication);
+    uint32_t minimum =
+        MIN((uint32_t)core->conf.maintenance_replication_min, (uint32_t)block->replication);
     uint32_t maintenance = replicas_maintenance(numbers), expected = block->replication;
 
     return MAX(expected > maintenance ? expected - maintenance : 0, minimum);
@@ -27,20 +29,24 @@ bool redundancy_is_spread(const struct core *core, const struct block *block)
     for (size_t i = 0; i < count; i++) {
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         enum replica_kind kind = replica_kind(core, block, storage);
-        if (kind == KIND_CORRUPT || kind == KIND_DECOMMISSIONING || kind == KIND_DECOMMISSIONED || kind == KIND_GONE) continue;
+        if (kind == KIND_CORRUPT || kind == KIND_DECOMMISSIONING || kind == KIND_DECOMMISSIONED ||
+            kind == KIND_GONE)
+            continue;
         counted[n++] = storage;
     }
     return placement_is_spread(core, counted, n, block->replication);
 }
 
-bool redundancy_is_enough(const struct core *core, const struct block *block, const struct replica_numbers *numbers, uint32_t pending)
+bool redundancy_is_enough(const struct core *core, const struct block *block,
+                          const struct replica_numbers *numbers, uint32_t pending)
 {
-    if (numbers->of[KIND_LIVE] + pending < redundancy_expected_live(core, block, numbers)) return false;
+    if (numbers->of[KIND_LIVE] + pending < redundancy_expected_live(core, block, numbers))
+        return false;
     return pending > 0 || redundancy_is_spread(core, block);
 }
 
-enum redundancy_level redundancy_level(const struct core *core, const struct block *block, const struct replica_numbers *numbers,
-                                       uint32_t pending)
+enum redundancy_level redundancy_level(const struct core *core, const struct block *block,
+                                       const struct replica_numbers *numbers, uint32_t pending)
 {
     uint32_t have = numbers->of[KIND_LIVE] + pending, expected = block->replication;
 
@@ -64,7 +70,8 @@ static void dequeue(struct block_manager *manager, struct block *block)
     if (!block->queued) return;
     for (int level = 0; level < REDUNDANCY_LEVELS; level++) {
         if (!roaring_bitmap_remove_checked(manager->queues[level], reference)) continue;
-        if (level == REDUNDANCY_CORRUPT && block->replication == 1) manager->missing_replication_one--;
+        if (level == REDUNDANCY_CORRUPT && block->replication == 1)
+            manager->missing_replication_one--;
     }
     block->queued = 0;
 }
@@ -82,9 +89,12 @@ void redundancy_update(struct core *core, struct block *block)
 
     if (!core->manager->populating) return;
     replicas_count(core, block, &numbers);
-    enum redundancy_level level = redundancy_level(core, block, &numbers, redundancy_pending(core, block));
+    enum redundancy_level level =
+        redundancy_level(core, block, &numbers, redundancy_pending(core, block));
     if (block->queued) {
-        if (level != REDUNDANCY_FINE && roaring_bitmap_contains(core->manager->queues[level], block_reference(block))) return;
+        if (level != REDUNDANCY_FINE &&
+            roaring_bitmap_contains(core->manager->queues[level], block_reference(block)))
+            return;
         dequeue(core->manager, block);
     }
     if (level != REDUNDANCY_FINE) enqueue(core->manager, block, level);
@@ -105,7 +115,8 @@ uint64_t redundancy_low_count(const struct core *core)
 {
     uint64_t sum = 0;
 
-    for (int level = 0; level < REDUNDANCY_CORRUPT; level++) sum += redundancy_queue_size(core, (enum redundancy_level)level);
+    for (int level = 0; level < REDUNDANCY_CORRUPT; level++)
+        sum += redundancy_queue_size(core, (enum redundancy_level)level);
     return sum;
 }
 
@@ -120,7 +131,11 @@ static struct pending_block *pending_entry(const struct core *core, const struct
     return entry;
 }
 
-const struct pending_block *redundancy_pending_entry(const struct core *core, const struct block *block) { return pending_entry(core, block); }
+const struct pending_block *redundancy_pending_entry(const struct core *core,
+                                                     const struct block *block)
+{
+    return pending_entry(core, block);
+}
 
 static void free_pending(struct core *core, struct pending_block *entry)
 {
@@ -138,7 +153,8 @@ uint32_t redundancy_pending(const struct core *core, const struct block *block)
     return entry ? entry->count : 0;
 }
 
-void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets, size_t count)
+void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets,
+                            size_t count)
 {
     struct pending_block *entry = pending_entry(core, block);
 
@@ -166,7 +182,8 @@ static bool on_same_node(const struct core *core, uint32_t number, const struct 
     return other == storage || (other && other->datanode == storage->datanode);
 }
 
-bool redundancy_is_target(const struct core *core, const struct block *block, const struct storage *storage)
+bool redundancy_is_target(const struct core *core, const struct block *block,
+                          const struct storage *storage)
 {
     const struct pending_block *entry = pending_entry(core, block);
 
@@ -175,7 +192,8 @@ bool redundancy_is_target(const struct core *core, const struct block *block, co
     return false;
 }
 
-void redundancy_pending_arrived(struct core *core, struct block *block, const struct storage *storage)
+void redundancy_pending_arrived(struct core *core, struct block *block,
+                                const struct storage *storage)
 {
     struct pending_block *entry = pending_entry(core, block);
 
@@ -195,8 +213,10 @@ void redundancy_pending_expire(struct core *core)
     while ((entry = TAILQ_FIRST(&core->manager->pending_by_age))) {
         if (core->now_ms - entry->since_ms < core->conf.pending_timeout_ms) return;
         struct block *block = block_at(core->blocks, entry->reference);
-        log_info("BLOCK* copies of blk_%" PRId64 "_%" PRIu64 " did not arrive in %" PRId64 " ms: trying again", (int64_t)block->id,
-                 (uint64_t)block->generation_stamp, core->conf.pending_timeout_ms);
+        log_info("BLOCK* copies of blk_%" PRId64 "_%" PRIu64 " did not arrive in %" PRId64
+                 " ms: trying again",
+                 (int64_t)block->id, (uint64_t)block->generation_stamp,
+                 core->conf.pending_timeout_ms);
         core->manager->pending_timeouts++;
         free_pending(core, entry);
         redundancy_update(core, block);
@@ -216,7 +236,8 @@ void redundancy_forget(struct core *core, struct block *block)
 
 /* Replicas that may be given up: good ones in service on storages whose contents are known. Answers false when a stale storage keeps us
  * from judging all. */
-static bool collect_candidates(const struct core *core, const struct block *block, struct storage **out, size_t *found)
+static bool collect_candidates(const struct core *core, const struct block *block,
+                               struct storage **out, size_t *found)
 {
     bool complete = true;
     size_t count;
@@ -237,19 +258,24 @@ static bool collect_candidates(const struct core *core, const struct block *bloc
 
 /* BlockManager.processExtraRedundancyBlock. Only replicas that were reported since their datanode registered are counted, so
  * that what stays is really there. */
-static void choose_excess(struct core *core, struct block *block, const struct datanode *added, const struct datanode *hint)
+static void choose_excess(struct core *core, struct block *block, const struct datanode *added,
+                          const struct datanode *hint)
 {
     struct storage *have[BLOCK_REPLICAS_MAX];
     size_t count;
     const char *hint_uuid = hint && hint != added ? hint->uuid : NULL;
-    uint8_t policy = storage_policy_effective(core->tree.inodes, inode_at(core->tree.inodes, block->inode));
+    uint8_t policy =
+        storage_policy_effective(core->tree.inodes, inode_at(core->tree.inodes, block->inode));
 
-    if (!collect_candidates(core, block, have, &count)) roaring_bitmap_add(core->manager->postponed, block_reference(block));
+    if (!collect_candidates(core, block, have, &count))
+        roaring_bitmap_add(core->manager->postponed, block_reference(block));
     while (count > block->replication) {
-        size_t at = placement_choose_excess(core, have, count, block->replication, policy, added, hint_uuid);
+        size_t at = placement_choose_excess(core, have, count, block->replication, policy, added,
+                                            hint_uuid);
         if (at >= count) return;
-        log_debug("BLOCK* the replica of blk_%" PRId64 "_%" PRIu64 " on %s is one too many", (int64_t)block->id,
-                  (uint64_t)block->generation_stamp, dn_name(have[at]->datanode));
+        log_debug("BLOCK* the replica of blk_%" PRId64 "_%" PRIu64 " on %s is one too many",
+                  (int64_t)block->id, (uint64_t)block->generation_stamp,
+                  dn_name(have[at]->datanode));
         if (hint_uuid && str_eq(have[at]->datanode->uuid, hint_uuid)) hint_uuid = NULL;
         replica_mark_excess(core, block, have[at]);
         have[at] = have[--count];
@@ -271,14 +297,16 @@ static void keep_excess_again(struct core *core, struct block *block, uint32_t w
     }
 }
 
-void redundancy_check(struct core *core, struct block *block, const struct datanode *added, const struct datanode *hint)
+void redundancy_check(struct core *core, struct block *block, const struct datanode *added,
+                      const struct datanode *hint)
 {
     struct replica_numbers numbers;
 
     if (!core->manager->populating || BLOCK_ID_IS_STRIPED(block->id)) return;
     if (block_is_complete(block)) {
         replicas_count(core, block, &numbers);
-        if (numbers.of[KIND_LIVE] > block->replication) choose_excess(core, block, added, hint);
+        if (numbers.of[KIND_LIVE] > block->replication)
+            choose_excess(core, block, added, hint);
         else if (numbers.of[KIND_LIVE] < block->replication && numbers.of[KIND_EXCESS])
             keep_excess_again(core, block, block->replication - numbers.of[KIND_LIVE]);
         if (block->corrupt_count) replicas_delete_corrupt(core, block);
@@ -316,12 +344,15 @@ void redundancy_rescan_postponed(struct core *core, uint32_t budget)
     while (budget && !roaring_bitmap_is_empty(manager->postponed)) {
         roaring_uint32_iterator_t it;
         roaring_init_iterator(manager->postponed, &it);
-        if (!roaring_move_uint32_iterator_equalorlarger(&it, manager->postponed_next)) roaring_init_iterator(manager->postponed, &it);
-        uint32_t taken = roaring_read_uint32_iterator(&it, batch, MIN(budget, (uint32_t)RESCAN_BATCH));
+        if (!roaring_move_uint32_iterator_equalorlarger(&it, manager->postponed_next))
+            roaring_init_iterator(manager->postponed, &it);
+        uint32_t taken =
+            roaring_read_uint32_iterator(&it, batch, MIN(budget, (uint32_t)RESCAN_BATCH));
         if (!taken) return;
         for (uint32_t i = 0; i < taken; i++) {
             roaring_bitmap_remove(manager->postponed, batch[i]);
-            redundancy_check(core, block_at(core->blocks, batch[i]), NULL, NULL); /* puts it back while it must wait */
+            redundancy_check(core, block_at(core->blocks, batch[i]), NULL,
+                             NULL); /* puts it back while it must wait */
         }
         manager->postponed_next = batch[taken - 1] + 1;
         budget -= taken;

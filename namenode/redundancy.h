@@ -12,30 +12,38 @@
 #include "namenode/block_manager.h"
 
 /* Where the block belongs by what is known now; REDUNDANCY_FINE when it lacks nothing. `pending` copies count as if they were there. */
-enum redundancy_level redundancy_level(const struct core *core, const struct block *block, const struct replica_numbers *numbers,
-                                       uint32_t pending);
+enum redundancy_level redundancy_level(const struct core *core, const struct block *block,
+                                       const struct replica_numbers *numbers, uint32_t pending);
 /* Puts the block into the queue where it belongs, or out of all. */
 void redundancy_update(struct core *core, struct block *block);
-void redundancy_set_replication(struct core *core, struct block *block, uint16_t replication); /* without looking at it anew */
+void redundancy_set_replication(struct core *core, struct block *block,
+                                uint16_t replication); /* without looking at it anew */
 /* Out of all queues and tables: the block goes, or is written again. */
 void redundancy_forget(struct core *core, struct block *block);
 /* redundancy_update(), and marks replicas as excess when there are too many. `hint` (may be NULL): the datanode that should lose it;
  * `added` (may be NULL): the one that just got it. */
-void redundancy_check(struct core *core, struct block *block, const struct datanode *added, const struct datanode *hint);
+void redundancy_check(struct core *core, struct block *block, const struct datanode *added,
+                      const struct datanode *hint);
 
 /* How many replicas the block should have on nodes in service: fewer while some are in maintenance. */
-uint32_t redundancy_expected_live(const struct core *core, const struct block *block, const struct replica_numbers *numbers);
+uint32_t redundancy_expected_live(const struct core *core, const struct block *block,
+                                  const struct replica_numbers *numbers);
 /* The block has what it needs, copies under way included; placement on racks counts as well. */
-bool redundancy_is_enough(const struct core *core, const struct block *block, const struct replica_numbers *numbers, uint32_t pending);
+bool redundancy_is_enough(const struct core *core, const struct block *block,
+                          const struct replica_numbers *numbers, uint32_t pending);
 /* The racks of the present good replicas are as many as the policy wants. */
 bool redundancy_is_spread(const struct core *core, const struct block *block);
 
 uint32_t redundancy_pending(const struct core *core, const struct block *block);
-void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets, size_t count);
-bool redundancy_is_target(const struct core *core, const struct block *block, const struct storage *storage); /* a copy is on its way there */
+void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets,
+                            size_t count);
+bool redundancy_is_target(const struct core *core, const struct block *block,
+                          const struct storage *storage); /* a copy is on its way there */
 /* One of the expected copies is there. */
-void redundancy_pending_arrived(struct core *core, struct block *block, const struct storage *storage);
-const struct pending_block *redundancy_pending_entry(const struct core *core, const struct block *block);
+void redundancy_pending_arrived(struct core *core, struct block *block,
+                                const struct storage *storage);
+const struct pending_block *redundancy_pending_entry(const struct core *core,
+                                                     const struct block *block);
 /* Copies that did not arrive in time are given up; their blocks are looked at again. */
 void redundancy_pending_expire(struct core *core);
 

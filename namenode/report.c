@@ -25,7 +25,8 @@ struct report_job {
 
 /* ---- the table of states (BlockManager.checkReplicaCorrupt) ---- */
 
-enum corrupt_reason report_judge(const struct block *block, const struct block_id *reported, enum replica_state state)
+enum corrupt_reason report_judge(const struct block *block, const struct block_id *reported,
+                                 enum replica_state state)
 {
     bool older = reported->generation_stamp < block->generation_stamp;
     bool other = reported->generation_stamp != block->generation_stamp;
@@ -33,16 +34,18 @@ enum corrupt_reason report_judge(const struct block *block, const struct block_i
     switch (state) {
     case REPLICA_FINALIZED:
         if (block->state == BLOCK_UNDER_RECOVERY) return CORRUPT_NONE; /* the recovery will say */
-        if (block->state == BLOCK_UNDER_CONSTRUCTION) return older ? CORRUPT_GENSTAMP_MISMATCH : CORRUPT_NONE;
+        if (block->state == BLOCK_UNDER_CONSTRUCTION)
+            return older ? CORRUPT_GENSTAMP_MISMATCH : CORRUPT_NONE;
         if (other) return CORRUPT_GENSTAMP_MISMATCH;
         return reported->length != block->length ? CORRUPT_SIZE_MISMATCH : CORRUPT_NONE;
     case REPLICA_RBW:
     case REPLICA_RWR:
         if (!block_is_complete(block)) return older ? CORRUPT_GENSTAMP_MISMATCH : CORRUPT_NONE;
         if (other) return CORRUPT_GENSTAMP_MISMATCH;
-        return state == REPLICA_RWR ? CORRUPT_INVALID_STATE : CORRUPT_NONE; /* RBW: a report that crossed the last packet (HDFS-2791) */
-    default:
-        return CORRUPT_INVALID_STATE; /* never reported */
+        return state == REPLICA_RWR
+                   ? CORRUPT_INVALID_STATE
+                   : CORRUPT_NONE; /* RBW: a report that crossed the last packet (HDFS-2791) */
+    default: return CORRUPT_INVALID_STATE; /* never reported */
     }
 }
 
@@ -65,37 +68,46 @@ static struct block *find_stored(const struct core *core, uint64_t id)
 {
     struct block *block = block_find(core->blocks, id);
 
-    if (!block && BLOCK_ID_IS_STRIPED(id)) block = block_find(core->blocks, id & ~UINT64_C(15)); /* a part of a group */
+    if (!block && BLOCK_ID_IS_STRIPED(id))
+        block = block_find(core->blocks, id & ~UINT64_C(15)); /* a part of a group */
     return block;
 }
 
 /* Belongs to no file: it may go. Not so one with a stamp that was never given out: then our own metadata is too old. */
-static void report_unknown(struct core *core, struct storage *storage, const struct block_id *reported)
+static void report_unknown(struct core *core, struct storage *storage,
+                           const struct block_id *reported)
 {
     if (reported->generation_stamp > core->generation_stamp) {
         if (safemode_is_startup(core)) core->manager->future_bytes += reported->length;
-        log_limited(LOG_WARN, 1000, "BLOCK* %s holds blk_%" PRId64 "_%" PRIu64 ", whose generation stamp was never given out (last is %" PRIu64
-                    "): it is left alone", dn_name(storage->datanode), (int64_t)reported->id, reported->generation_stamp, core->generation_stamp);
+        log_limited(LOG_WARN, 1000,
+                    "BLOCK* %s holds blk_%" PRId64 "_%" PRIu64
+                    ", whose generation stamp was never given out (last is %" PRIu64
+                    "): it is left alone",
+                    dn_name(storage->datanode), (int64_t)reported->id, reported->generation_stamp,
+                    core->generation_stamp);
         return;
     }
     replica_delete(storage, reported, DELETE_UNKNOWN);
 }
 
-static void take_finalized(struct core *core, struct block *block, struct storage *storage, const struct datanode *hint)
+static void take_finalized(struct core *core, struct block *block, struct storage *storage,
+                           const struct datanode *hint)
 {
     const struct corrupt_replica *corrupt = replica_corrupt(core, block, storage->number);
 
-    if (corrupt && corrupt->reason != CORRUPT_REPORTED) replica_clear_corrupt(core, block, storage->number); /* it was mended */
+    if (corrupt && corrupt->reason != CORRUPT_REPORTED)
+        replica_clear_corrupt(core, block, storage->number); /* it was mended */
     bool added = replica_add(core, block, storage);
     if (added) redundancy_pending_arrived(core, block, storage);
     if (!added && !corrupt && block->state != BLOCK_COMMITTED) return;
     bool completed = block_try_complete(core, block);
     redundancy_check(core, block, storage->datanode, hint);
-    if (completed && core->on_block_complete) core->on_block_complete(core->on_block_complete_context, block);
+    if (completed && core->on_block_complete)
+        core->on_block_complete(core->on_block_complete_context, block);
 }
 
-void report_replica(struct core *core, struct storage *storage, const struct block_id *reported, enum replica_state state,
-                    const struct datanode *hint)
+void report_replica(struct core *core, struct storage *storage, const struct block_id *reported,
+                    enum replica_state state, const struct datanode *hint)
 {
     struct block *block = find_stored(core, reported->id);
 
@@ -121,9 +133,11 @@ void report_replica(struct core *core, struct storage *storage, const struct blo
         replica_mark_corrupt(core, block, storage, reported, reason);
         return;
     }
-    if (!block_is_complete(block)) block_uc_report(core, block, storage, state, reported->generation_stamp, reported->length);
+    if (!block_is_complete(block))
+        block_uc_report(core, block, storage, state, reported->generation_stamp, reported->length);
     /* One ahead of what the client told us so far counts once it has told (updatePipeline). */
-    if (state == REPLICA_FINALIZED && reported->generation_stamp == block->generation_stamp) take_finalized(core, block, storage, hint);
+    if (state == REPLICA_FINALIZED && reported->generation_stamp == block->generation_stamp)
+        take_finalized(core, block, storage, hint);
 }
 
 /* An order names block and stamp, not the disk: one for an older replica on any disk of the node would take the new one. */
@@ -131,24 +145,28 @@ static void forget_old_orders(struct datanode *node, const struct block_id *id)
 {
     struct storage *storage;
 
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-    {
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
         if (!replica_is_doomed(storage, id)) continue;
         dn_withdraw_deletion(storage, id->id);
         replica_undoom(storage, id->id);
     }
 }
 
-void report_received(struct core *core, struct storage *storage, const struct block_id *reported, const struct datanode *hint)
+void report_received(struct core *core, struct storage *storage, const struct block_id *reported,
+                     const struct datanode *hint)
 {
     struct block *block = find_stored(core, reported->id);
 
-    if (storage->scheduled) storage->scheduled--;
-    else if (storage->scheduled_before) storage->scheduled_before--;
+    if (storage->scheduled)
+        storage->scheduled--;
+    else if (storage->scheduled_before)
+        storage->scheduled_before--;
     note_newer(storage, reported->id);
     /* A copy that was ordered is a new replica, whatever is remembered of an older one there. */
-    if (block && block->generation_stamp == reported->generation_stamp && redundancy_is_target(core, block, storage)) {
-        if (!block_has_storage(core->blocks, block, storage->number)) forget_old_orders(storage->datanode, reported);
+    if (block && block->generation_stamp == reported->generation_stamp &&
+        redundancy_is_target(core, block, storage)) {
+        if (!block_has_storage(core->blocks, block, storage->number))
+            forget_old_orders(storage->datanode, reported);
         redundancy_pending_arrived(core, block, storage);
         redundancy_update(core, block);
     }
@@ -156,7 +174,8 @@ void report_received(struct core *core, struct storage *storage, const struct bl
 }
 
 /* Which stamp we believe the storage's replica to have. */
-static uint64_t believed_stamp(const struct core *core, const struct block *block, const struct storage *storage)
+static uint64_t believed_stamp(const struct core *core, const struct block *block,
+                               const struct storage *storage)
 {
     const struct corrupt_replica *corrupt = replica_corrupt(core, block, storage->number);
     const struct uc_replica *replica = block_uc_replica(block_uc(core, block), storage->number);
@@ -173,7 +192,9 @@ void report_deleted(struct core *core, struct storage *storage, const struct blo
     if (replica_is_doomed(storage, deleted)) replica_undoom(storage, deleted->id);
     if (!block || !block_has_storage(core->blocks, block, storage->number)) return;
     /* The news of an old replica's end says nothing about a newer one. */
-    if (!BLOCK_ID_IS_STRIPED(block->id) && deleted->generation_stamp != believed_stamp(core, block, storage)) return;
+    if (!BLOCK_ID_IS_STRIPED(block->id) &&
+        deleted->generation_stamp != believed_stamp(core, block, storage))
+        return;
     replica_removed(core, block, storage);
 }
 
@@ -190,8 +211,7 @@ static void free_job(struct core *core, struct report_job *job)
 
     TAILQ_REMOVE(&core->manager->jobs, job, next);
     job->storage->report = NULL;
-    HASH_ITER(hh, job->newer, newer, next)
-    {
+    HASH_ITER (hh, job->newer, newer, next) {
         HASH_DEL(job->newer, newer);
         mem_free(newer);
     }
@@ -205,18 +225,29 @@ void report_abort(struct core *core, struct storage *storage)
     if (storage->report) free_job(core, storage->report);
 }
 
-static uint64_t zigzag(int64_t value) { return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0); }
-static uint64_t unzigzag(uint64_t value) { return (value >> 1) ^ (~(value & 1) + 1); }
+static uint64_t zigzag(int64_t value)
+{
+    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
+}
+static uint64_t unzigzag(uint64_t value)
+{
+    return (value >> 1) ^ (~(value & 1) + 1);
+}
 
 /* Long form of old datanodes: counts, finalized triples, a delimiter of -1s, quadruples of the others. */
-static int normalise_longs(const Pb__StorageBlockReport *report, struct buf *records, uint64_t *count, struct err *err)
+static int normalise_longs(const Pb__StorageBlockReport *report, struct buf *records,
+                           uint64_t *count, struct err *err)
 {
     const uint64_t *v = report->blocks;
     size_t n = report->n_blocks;
 
-    if (n < 2 || v[0] > n / 3 || v[1] > n / 4) return err_set(err, ERR_BAD_MESSAGE, "block report: counts do not fit %zu numbers", n);
-    uint64_t finalized = v[0], others = v[1], needed = 2 + 3 * finalized + (others ? 3 + 4 * others : 0);
-    if (n < needed) return err_set(err, ERR_BAD_MESSAGE, "block report: %zu numbers where %" PRIu64 " are needed", n, needed);
+    if (n < 2 || v[0] > n / 3 || v[1] > n / 4)
+        return err_set(err, ERR_BAD_MESSAGE, "block report: counts do not fit %zu numbers", n);
+    uint64_t finalized = v[0], others = v[1],
+             needed = 2 + 3 * finalized + (others ? 3 + 4 * others : 0);
+    if (n < needed)
+        return err_set(err, ERR_BAD_MESSAGE,
+                       "block report: %zu numbers where %" PRIu64 " are needed", n, needed);
     v += 2;
     for (uint64_t i = 0; i < finalized + others; i++) {
         if (i == finalized) {
@@ -251,16 +282,24 @@ static int check_records(const struct buf *records, uint64_t count, struct err *
     uint64_t state;
 
     for (uint64_t i = 0; i < count; i++)
-        if (!read_record(&cursor, &id, &state)) return err_set(err, ERR_BAD_MESSAGE, "block report: record %" PRIu64 " of %" PRIu64 " is damaged", i, count);
-    if (cursor_left(&cursor)) return err_set(err, ERR_BAD_MESSAGE, "block report: %zu bytes follow its %" PRIu64 " records", cursor_left(&cursor), count);
+        if (!read_record(&cursor, &id, &state))
+            return err_set(err, ERR_BAD_MESSAGE,
+                           "block report: record %" PRIu64 " of %" PRIu64 " is damaged", i, count);
+    if (cursor_left(&cursor))
+        return err_set(err, ERR_BAD_MESSAGE,
+                       "block report: %zu bytes follow its %" PRIu64 " records",
+                       cursor_left(&cursor), count);
     return 0;
 }
 
-static int normalise(const Pb__StorageBlockReport *report, struct buf *records, uint64_t *count, struct err *err)
+static int normalise(const Pb__StorageBlockReport *report, struct buf *records, uint64_t *count,
+                     struct err *err)
 {
-    if (!report->has_numberofblocks) return report->n_blocks ? normalise_longs(report, records, count, err) : (*count = 0, 0);
+    if (!report->has_numberofblocks)
+        return report->n_blocks ? normalise_longs(report, records, count, err) : (*count = 0, 0);
     *count = report->numberofblocks;
-    for (size_t i = 0; i < report->n_blocksbuffers; i++) buf_put(records, report->blocksbuffers[i].data, report->blocksbuffers[i].len);
+    for (size_t i = 0; i < report->n_blocksbuffers; i++)
+        buf_put(records, report->blocksbuffers[i].data, report->blocksbuffers[i].len);
     return 0;
 }
 
@@ -275,12 +314,15 @@ static void finish_job(struct core *core, struct report_job *job)
     storage->stale = false;
     storage->reports++;
     replica_forget_undone(storage);
-    log_info("BLOCK* processReport: from storage %s node %s, blocks: %" PRIu64 ", lost: %" PRIu64 ", to delete: %u%s", storage->uuid,
-             dn_name(storage->datanode), job->count, lost, storage->deletion_count, was_stale ? ", first since registration" : "");
+    log_info("BLOCK* processReport: from storage %s node %s, blocks: %" PRIu64 ", lost: %" PRIu64
+             ", to delete: %u%s",
+             storage->uuid, dn_name(storage->datanode), job->count, lost, storage->deletion_count,
+             was_stale ? ", first since registration" : "");
     free_job(core, job);
     for (uint64_t i = 0; i < lost; i++) {
         struct block *block = block_at_or_null(core->blocks, references[i]);
-        if (block && block_has_storage(core->blocks, block, storage->number)) replica_removed(core, block, storage);
+        if (block && block_has_storage(core->blocks, block, storage->number))
+            replica_removed(core, block, storage);
     }
     mem_free(references);
     roaring_bitmap_run_optimize(storage->blocks);
@@ -305,7 +347,8 @@ static uint32_t run_job(struct core *core, struct report_job *job, uint32_t budg
     return done;
 }
 
-int report_full(struct core *core, struct storage *storage, const Pb__StorageBlockReport *report, struct err *err)
+int report_full(struct core *core, struct storage *storage, const Pb__StorageBlockReport *report,
+                struct err *err)
 {
     struct report_job *job = NEW(struct report_job);
     int rc = normalise(report, &job->records, &job->count, err);
@@ -317,7 +360,8 @@ int report_full(struct core *core, struct storage *storage, const Pb__StorageBlo
         return rc;
     }
     report_abort(core, storage); /* an older one that was not through yet */
-    if (storage->deletion_count > DELETIONS_BEFORE_RESET) dn_free_deletions(storage); /* the report names what is still there */
+    if (storage->deletion_count > DELETIONS_BEFORE_RESET)
+        dn_free_deletions(storage); /* the report names what is still there */
     job->storage = storage;
     job->at = cursor_of(job->records.data, job->records.length);
     job->left = job->count;

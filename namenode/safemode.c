@@ -30,7 +30,10 @@ struct safemode *safemode_new(void)
     return safemode;
 }
 
-void safemode_free(struct safemode *safemode) { mem_free(safemode); }
+void safemode_free(struct safemode *safemode)
+{
+    mem_free(safemode);
+}
 
 static uint64_t threshold_of(const struct core *core)
 {
@@ -52,7 +55,7 @@ static bool is_report_awaited(const struct core *core)
         const struct datanode *node = topology_node(core->datanodes.topology, i);
         const struct storage *storage;
         if (LIST_EMPTY(&node->storages)) return true;
-        LIST_FOREACH(storage, &node->storages, of_datanode)
+        LIST_FOREACH (storage, &node->storages, of_datanode)
             if (storage->stale && !storage->failed) return true;
     }
     return false;
@@ -75,8 +78,10 @@ static void turn_off(struct core *core)
     safemode->state = SAFEMODE_OFF;
     safemode->left_ms = core->now_ms;
     if (!core->manager->populating) redundancy_scan_start(core);
-    log_info("STATE* Leaving safe mode after %" PRId64 " secs", (core->now_ms - safemode->started_ms) / SECOND_MS);
-    log_info("STATE* Network topology has %u racks and %u datanodes", topology_rack_count(core->datanodes.topology),
+    log_info("STATE* Leaving safe mode after %" PRId64 " secs",
+             (core->now_ms - safemode->started_ms) / SECOND_MS);
+    log_info("STATE* Network topology has %u racks and %u datanodes",
+             topology_rack_count(core->datanodes.topology),
              topology_node_count(core->datanodes.topology));
 }
 
@@ -114,25 +119,32 @@ void safemode_check(struct core *core)
         return;
     }
     if (core->now_ms - safemode->reached_ms < core->conf.safemode_extension_ms) return;
-    if (is_threshold_met(core) && !core->manager->future_bytes) turn_off(core);
-    else safemode->state = SAFEMODE_PENDING;
+    if (is_threshold_met(core) && !core->manager->future_bytes)
+        turn_off(core);
+    else
+        safemode->state = SAFEMODE_PENDING;
 }
 
 bool safemode_is_on(const struct core *core)
 {
     const struct safemode *safemode = core->safemode;
 
-    return safemode && (safemode->state != SAFEMODE_OFF || safemode->manual || safemode->low_resources);
+    return safemode &&
+           (safemode->state != SAFEMODE_OFF || safemode->manual || safemode->low_resources);
 }
 
 bool safemode_is_startup(const struct core *core)
 {
     const struct safemode *safemode = core->safemode;
 
-    return safemode && safemode->state != SAFEMODE_OFF && !safemode->manual && !safemode->low_resources;
+    return safemode && safemode->state != SAFEMODE_OFF && !safemode->manual &&
+           !safemode->low_resources;
 }
 
-bool safemode_is_quiet(const struct core *core) { return core->now_ms - core->safemode->left_ms < REDUNDANCY_QUIET_MS; }
+bool safemode_is_quiet(const struct core *core)
+{
+    return core->now_ms - core->safemode->left_ms < REDUNDANCY_QUIET_MS;
+}
 
 void safemode_enter(struct core *core, bool low_resources)
 {
@@ -148,13 +160,16 @@ bool safemode_leave(struct core *core, bool force)
         return true;
     }
     if (core->manager->future_bytes && !force) {
-        log_error("Refusing to leave safe mode without a force flag. Exiting safe mode will cause a deletion of %" PRIu64
-                  " byte(s). Please use -forceExit flag to exit safe mode forcefully if data loss is acceptable.",
+        log_error("Refusing to leave safe mode without a force flag. Exiting safe mode will cause "
+                  "a deletion of %" PRIu64 " byte(s). Please use -forceExit flag to exit safe mode "
+                                           "forcefully if data loss is acceptable.",
                   core->manager->future_bytes);
         return false;
     }
     if (core->manager->future_bytes)
-        log_warn("Leaving safe mode due to forceExit. This will cause a data loss of %" PRIu64 " byte(s).", core->manager->future_bytes);
+        log_warn("Leaving safe mode due to forceExit. This will cause a data loss of %" PRIu64
+                 " byte(s).",
+                 core->manager->future_bytes);
     core->manager->future_bytes = 0;
     core->safemode->manual = core->safemode->low_resources = false;
     log_info("STATE* Safe mode is OFF");
@@ -171,27 +186,39 @@ void safemode_resources_back(struct core *core)
 
 static void tell_blocks(const struct core *core, struct buf *text)
 {
-    uint64_t safe = core->manager->safe_count, wanted = threshold_of(core), total = core->manager->complete_count;
+    uint64_t safe = core->manager->safe_count, wanted = threshold_of(core),
+             total = core->manager->complete_count;
     double threshold = core->conf.safemode_threshold;
 
     if (safe < wanted)
-        buf_printf(text, "The reported blocks %" PRIu64 " needs additional %" PRIu64 " blocks to reach the threshold %.4f of total blocks %" PRIu64 ".\n",
+        buf_printf(text,
+                   "The reported blocks %" PRIu64 " needs additional %" PRIu64
+                   " blocks to reach the threshold %.4f of total blocks %" PRIu64 ".\n",
                    safe, wanted - safe, threshold, total);
     else
-        buf_printf(text, "The reported blocks %" PRIu64 " has reached the threshold %.4f of total blocks %" PRIu64 ". ", safe, threshold, total);
+        buf_printf(text,
+                   "The reported blocks %" PRIu64
+                   " has reached the threshold %.4f of total blocks %" PRIu64 ". ",
+                   safe, threshold, total);
 }
 
 static void tell_datanodes(const struct core *core, struct buf *text)
 {
     uint32_t wanted = core->conf.safemode_min_datanodes, live = dn_live_count(core);
 
-    if (!wanted) buf_put_str(text, "The minimum number of live datanodes is not required. ");
+    if (!wanted)
+        buf_put_str(text, "The minimum number of live datanodes is not required. ");
     else if (core->manager->safe_count < threshold_of(core))
-        buf_put_str(text, "The number of live datanodes is not calculated since reported blocks hasn't reached the threshold. ");
+        buf_put_str(text, "The number of live datanodes is not calculated since reported blocks "
+                          "hasn't reached the threshold. ");
     else if (live < wanted)
-        buf_printf(text, "The number of live datanodes %u needs an additional %u live datanodes to reach the minimum number %u.\n", live,
-                   wanted - live, wanted);
-    else buf_printf(text, "The number of live datanodes %u has reached the minimum number %u. ", live, wanted);
+        buf_printf(text,
+                   "The number of live datanodes %u needs an additional %u live datanodes to reach "
+                   "the minimum number %u.\n",
+                   live, wanted - live, wanted);
+    else
+        buf_printf(text, "The number of live datanodes %u has reached the minimum number %u. ",
+                   live, wanted);
 }
 
 static void tell_end(const struct core *core, struct buf *text)
@@ -200,19 +227,28 @@ static void tell_end(const struct core *core, struct buf *text)
 
     if (core->manager->future_bytes) {
         buf_printf(text,
-                   "Name node detected blocks with generation stamps in future. This means that Name node metadata is inconsistent. This can happen "
-                   "if Name node metadata files have been manually replaced. Exiting safe mode will cause loss of %" PRIu64
-                   " byte(s). Please restart name node with right metadata or use \"hdfs dfsadmin -safemode forceExit\" if you are certain that the "
-                   "NameNode was started with the correct FsImage and edit logs. If you encountered this during a rollback, it is safe to exit with "
+                   "Name node detected blocks with generation stamps in future. This means that "
+                   "Name node metadata is inconsistent. This can happen "
+                   "if Name node metadata files have been manually replaced. Exiting safe mode "
+                   "will cause loss of %" PRIu64
+                   " byte(s). Please restart name node with right metadata or use \"hdfs dfsadmin "
+                   "-safemode forceExit\" if you are certain that the "
+                   "NameNode was started with the correct FsImage and edit logs. If you "
+                   "encountered this during a rollback, it is safe to exit with "
                    "-safemode forceExit.",
                    core->manager->future_bytes);
         return;
     }
     if (safemode->state == SAFEMODE_EXTENSION) {
         int64_t left_ms = safemode->reached_ms + core->conf.safemode_extension_ms - core->now_ms;
-        buf_printf(text, "In safe mode extension. Safe mode will be turned off automatically in %" PRId64 " seconds.", left_ms / SECOND_MS);
+        buf_printf(text,
+                   "In safe mode extension. Safe mode will be turned off automatically in %" PRId64
+                   " seconds.",
+                   left_ms / SECOND_MS);
     } else if (safemode->state == SAFEMODE_PENDING) {
-        buf_put_str(text, "Safe mode will be turned off automatically once the thresholds have been reached.");
+        buf_put_str(
+            text,
+            "Safe mode will be turned off automatically once the thresholds have been reached.");
     } else {
         buf_put_str(text, "Safe mode will be turned off automatically soon.");
     }
@@ -224,9 +260,12 @@ const char *safemode_tip(const struct core *core, struct arena *arena)
     const char *answer;
 
     if (core->safemode->low_resources)
-        return "Resources are low on NN. Please add or free up more resources. NOTE:  If you turn off safe mode before adding resources, the NN will "
+        return "Resources are low on NN. Please add or free up more resources. NOTE:  If you turn "
+               "off safe mode before adding resources, the NN will "
                "immediately return to safe mode. ";
-    if (core->safemode->manual) return "It was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to turn safe mode off.";
+    if (core->safemode->manual)
+        return "It was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to turn safe mode "
+               "off.";
     tell_blocks(core, &text);
     tell_datanodes(core, &text);
     tell_end(core, &text);
@@ -238,7 +277,8 @@ const char *safemode_tip(const struct core *core, struct arena *arena)
 int safemode_refuse(const struct core *core, const char *what, struct err *err)
 {
     struct arena arena = {0};
-    int rc = err_set(err, ERR_SAFE_MODE, "%s. Name node is in safe mode.\n%s NamenodeHostName:%s", what, safemode_tip(core, &arena),
+    int rc = err_set(err, ERR_SAFE_MODE, "%s. Name node is in safe mode.\n%s NamenodeHostName:%s",
+                     what, safemode_tip(core, &arena),
                      core->conf.host_name ? core->conf.host_name : "localhost");
 
     arena_release(&arena);

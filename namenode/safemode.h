@@ -24,8 +24,10 @@ void safemode_start(struct core *core);
 void safemode_check(struct core *core);
 
 bool safemode_is_on(const struct core *core);
-bool safemode_is_startup(const struct core *core); /* on, and neither by an operator nor for lack of space */
-bool safemode_is_quiet(const struct core *core);   /* off for so short a time that copying has not begun */
+bool safemode_is_startup(
+    const struct core *core); /* on, and neither by an operator nor for lack of space */
+bool safemode_is_quiet(
+    const struct core *core); /* off for so short a time that copying has not begun */
 
 void safemode_enter(struct core *core, bool low_resources);
 /* False when it stays on, as leaving would delete data of a newer namespace (without `force`). */

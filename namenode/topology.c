@@ -43,7 +43,7 @@ void topology_free(struct topology *topology)
     struct rack *rack, *next;
 
     if (!topology) return;
-    HASH_ITER(hh, topology->racks, rack, next) free_rack(topology, rack);
+    HASH_ITER (hh, topology->racks, rack, next) free_rack(topology, rack);
     topology_forget_locations(topology);
     pthread_mutex_destroy(&topology->lock);
     mem_free(topology->nodes);
@@ -91,10 +91,22 @@ void topology_remove(struct topology *topology, struct datanode *datanode)
     if (!rack->count) free_rack(topology, rack);
 }
 
-uint32_t topology_node_count(const struct topology *topology) { return topology->count; }
-struct datanode *topology_node(const struct topology *topology, uint32_t index) { return topology->nodes[index]; }
-uint32_t topology_rack_count(const struct topology *topology) { return HASH_COUNT(topology->racks); }
-bool topology_was_multi_rack(const struct topology *topology) { return topology->was_multi_rack; }
+uint32_t topology_node_count(const struct topology *topology)
+{
+    return topology->count;
+}
+struct datanode *topology_node(const struct topology *topology, uint32_t index)
+{
+    return topology->nodes[index];
+}
+uint32_t topology_rack_count(const struct topology *topology)
+{
+    return HASH_COUNT(topology->racks);
+}
+bool topology_was_multi_rack(const struct topology *topology)
+{
+    return topology->was_multi_rack;
+}
 
 struct rack *topology_rack(const struct topology *topology, const char *location)
 {
@@ -128,7 +140,8 @@ uint32_t topology_distance(const char *a, const char *b)
         p += length_p;
         q += length_q;
     }
-    return (depth_a + 1 - common) + (depth_b + 1 - common); /* the nodes themselves are one level below */
+    return (depth_a + 1 - common) +
+           (depth_b + 1 - common); /* the nodes themselves are one level below */
 }
 
 /* The entry of a host, made where there is room; under the lock. */
@@ -159,7 +172,8 @@ static bool learn(struct topology *topology, const char *host, size_t field, cha
     return known != NULL;
 }
 
-static bool look_up(struct topology *topology, const char *host, size_t field, const char *otherwise, char out[TOPOLOGY_LOCATION_MAX])
+static bool look_up(struct topology *topology, const char *host, size_t field,
+                    const char *otherwise, char out[TOPOLOGY_LOCATION_MAX])
 {
     struct known_location *known;
     const char *text = NULL;
@@ -167,7 +181,8 @@ static bool look_up(struct topology *topology, const char *host, size_t field, c
     pthread_mutex_lock(&topology->lock);
     HASH_FIND_STR(topology->known, host, known);
     if (known) text = *(char **)(void *)((char *)known + field);
-    snprintf(out, TOPOLOGY_LOCATION_MAX, "%s", text ? text : otherwise); /* both were checked to fit */
+    snprintf(out, TOPOLOGY_LOCATION_MAX, "%s",
+             text ? text : otherwise); /* both were checked to fit */
     pthread_mutex_unlock(&topology->lock);
     return text != NULL;
 }
@@ -176,14 +191,18 @@ bool topology_learn(struct topology *topology, const char *host, const char *loc
 {
     size_t length = strlen(location);
 
-    if (location[0] != '/' || length >= TOPOLOGY_LOCATION_MAX || depth_of(location) > TOPOLOGY_DEPTH_MAX) return false;
+    if (location[0] != '/' || length >= TOPOLOGY_LOCATION_MAX ||
+        depth_of(location) > TOPOLOGY_DEPTH_MAX)
+        return false;
     while (length > 1 && location[length - 1] == '/') length--;
-    return learn(topology, host, offsetof(struct known_location, location), mem_strndup(location, length));
+    return learn(topology, host, offsetof(struct known_location, location),
+                 mem_strndup(location, length));
 }
 
 bool topology_location(struct topology *topology, const char *host, char out[TOPOLOGY_LOCATION_MAX])
 {
-    return look_up(topology, host, offsetof(struct known_location, location), TOPOLOGY_DEFAULT_RACK, out);
+    return look_up(topology, host, offsetof(struct known_location, location), TOPOLOGY_DEFAULT_RACK,
+                   out);
 }
 
 bool topology_learn_name(struct topology *topology, const char *ip, const char *name)
@@ -202,8 +221,7 @@ void topology_forget_locations(struct topology *topology)
     struct known_location *known, *next;
 
     pthread_mutex_lock(&topology->lock);
-    HASH_ITER(hh, topology->known, known, next)
-    {
+    HASH_ITER (hh, topology->known, known, next) {
         HASH_DEL(topology->known, known);
         mem_free(known->host);
         mem_free(known->location);

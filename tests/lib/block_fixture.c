@@ -12,12 +12,12 @@
 #include "namenode/safemode.h"
 #include "namenode/topology.h"
 
-#define REQUIRE(condition)                                                             \
-    do {                                                                               \
-        if (!(condition)) {                                                            \
-            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition); \
-            abort();                                                                   \
-        }                                                                              \
+#define REQUIRE(condition)                                                                         \
+    do {                                                                                           \
+        if (!(condition)) {                                                                        \
+            fprintf(stderr, "%s:%d: does not hold: %s\n", __FILE__, __LINE__, #condition);         \
+            abort();                                                                               \
+        }                                                                                          \
     } while (0)
 
 void fixture_init(struct fixture *f)
@@ -30,8 +30,9 @@ void fixture_init(struct fixture *f)
     REQUIRE(core_conf_load(&f->core.conf, conf, &err) == 0);
     f->core.conf.supergroup = "supergroup";
     conf_free(conf);
-    strcpy(f->core.identity.cluster_id, "CID-test");
-    strcpy(f->core.identity.block_pool_id, "BP-1-127.0.0.1-1");
+    snprintf(f->core.identity.cluster_id, sizeof f->core.identity.cluster_id, "CID-test");
+    snprintf(f->core.identity.block_pool_id, sizeof f->core.identity.block_pool_id,
+             "BP-1-127.0.0.1-1");
     f->core.identity.namespace_id = 42;
     f->core.identity.layout_version = LAYOUT_NAMENODE;
     f->core.now_ms = FIXTURE_START_MS;
@@ -56,7 +57,8 @@ struct op fixture_op(struct fixture *f, const char *ip)
 
 /* ---- registration ---- */
 
-static void fill_registration(struct fixture *f, Pb__DatanodeRegistration *r, const char *ip, const char *uuid)
+static void fill_registration(struct fixture *f, Pb__DatanodeRegistration *r, const char *ip,
+                              const char *uuid)
 {
     Pb__DatanodeID *id = ARENA_NEW(&f->arena, Pb__DatanodeID);
     Pb__StorageInfo *info = ARENA_NEW(&f->arena, Pb__StorageInfo);
@@ -114,8 +116,7 @@ Pb__SendHeartbeatResponse *fixture_heartbeat(struct fixture *f, struct datanode 
     fill_registration(f, &r, node->ip, node->uuid);
     request.registration = &r;
     request.reports = ARENA_ARRAY(&f->arena, Pb__StorageReport *, node->storage_count + 1);
-    LIST_FOREACH(storage, &node->storages, of_datanode)
-    {
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
         Pb__StorageReport *report = ARENA_NEW(&f->arena, Pb__StorageReport);
         pb__storage_report__init(report);
         report->storageuuid = storage->uuid;
@@ -147,7 +148,8 @@ struct datanode *fixture_node(struct fixture *f, const char *ip, const char *rac
     }
     dn_stats_enter(&f->core.datanodes, node);
     REQUIRE(fixture_heartbeat(f, node));
-    for (int i = 0; i < storages; i++) REQUIRE(fixture_full_report(f, fixture_storage(node, i), NULL, 0, &err) == 0);
+    for (int i = 0; i < storages; i++)
+        REQUIRE(fixture_full_report(f, fixture_storage(node, i), NULL, 0, &err) == 0);
     return node;
 }
 
@@ -168,7 +170,8 @@ struct inode *fixture_file(struct fixture *f, uint16_t replication)
     return file;
 }
 
-static struct block *add_block(struct fixture *f, uint16_t replication, enum block_state state, uint64_t length)
+static struct block *add_block(struct fixture *f, uint16_t replication, enum block_state state,
+                               uint64_t length)
 {
     struct inode *file = fixture_file(f, replication);
     struct block_id id = {.id = f->next_block++, .generation_stamp = 1001, .length = length};
@@ -179,9 +182,13 @@ static struct block *add_block(struct fixture *f, uint16_t replication, enum blo
     return block;
 }
 
-struct block *fixture_block(struct fixture *f, uint16_t replication) { return add_block(f, replication, BLOCK_COMPLETE, 1000); }
+struct block *fixture_block(struct fixture *f, uint16_t replication)
+{
+    return add_block(f, replication, BLOCK_COMPLETE, 1000);
+}
 
-struct block *fixture_open_block(struct fixture *f, uint16_t replication, struct storage *const *storages, size_t count)
+struct block *fixture_open_block(struct fixture *f, uint16_t replication,
+                                 struct storage *const *storages, size_t count)
 {
     struct block *block = add_block(f, replication, BLOCK_UNDER_CONSTRUCTION, 0);
 
@@ -191,11 +198,13 @@ struct block *fixture_open_block(struct fixture *f, uint16_t replication, struct
 
 /* ---- reports ---- */
 
-void fixture_told(struct fixture *f, struct storage *storage, uint64_t id, uint64_t stamp, uint64_t length, int status, const char *hint)
+void fixture_told(struct fixture *f, struct storage *storage, uint64_t id, uint64_t stamp,
+                  uint64_t length, int status, const char *hint)
 {
     Pb__BlockReceivedAndDeletedRequest request = PB__BLOCK_RECEIVED_AND_DELETED_REQUEST__INIT;
     Pb__BlockReceivedAndDeletedResponse response = PB__BLOCK_RECEIVED_AND_DELETED_RESPONSE__INIT;
-    Pb__StorageReceivedDeletedBlocks report = PB__STORAGE_RECEIVED_DELETED_BLOCKS__INIT, *reports = &report;
+    Pb__StorageReceivedDeletedBlocks report = PB__STORAGE_RECEIVED_DELETED_BLOCKS__INIT,
+                                     *reports = &report;
     Pb__ReceivedDeletedBlockInfo info = PB__RECEIVED_DELETED_BLOCK_INFO__INIT, *infos = &info;
     Pb__Block block = PB__BLOCK__INIT;
     Pb__DatanodeRegistration r;
@@ -224,7 +233,8 @@ void fixture_received(struct fixture *f, struct storage *storage, const struct b
     fixture_told(f, storage, block->id, block->generation_stamp, block->length, 2, NULL);
 }
 
-int fixture_full_report(struct fixture *f, struct storage *storage, struct block *const *blocks, size_t count, struct err *err)
+int fixture_full_report(struct fixture *f, struct storage *storage, struct block *const *blocks,
+                        size_t count, struct err *err)
 {
     Pb__BlockReportRequest request = PB__BLOCK_REPORT_REQUEST__INIT;
     Pb__BlockReportResponse response = PB__BLOCK_REPORT_RESPONSE__INIT;
@@ -269,7 +279,7 @@ void fixture_pass(struct fixture *f, int64_t ms, bool heartbeats)
     for (int64_t passed = 0; passed < ms; passed += SECOND_MS) {
         f->core.now_ms += SECOND_MS;
         f->core.now_wall_ms += SECOND_MS;
-        HASH_ITER(hh, f->core.datanodes.by_uuid, node, next)
+        HASH_ITER (hh, f->core.datanodes.by_uuid, node, next)
             if (heartbeats && node->alive) node->heartbeat_ms = f->core.now_ms;
         core_tick(&f->core);
         for (int i = 0; i < 100 && core_work(&f->core); i++) {}
@@ -293,22 +303,33 @@ static void check_block(struct fixture *f, struct block *block)
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         REQUIRE(storage && roaring_bitmap_contains(storage->blocks, reference));
         corrupt += replica_corrupt(core, block, list[i]) != NULL;
-        for (size_t k = 0; k < i; k++) REQUIRE(dn_storage(&core->datanodes, list[k])->datanode != storage->datanode);
+        for (size_t k = 0; k < i; k++)
+            REQUIRE(dn_storage(&core->datanodes, list[k])->datanode != storage->datanode);
     }
     REQUIRE(corrupt == block->corrupt_count);
     REQUIRE(block_is_complete(block) == (block_uc(core, block) == NULL));
-    for (int level = 0; level < REDUNDANCY_LEVELS; level++) queues += roaring_bitmap_contains(core->manager->queues[level], reference);
+    for (int level = 0; level < REDUNDANCY_LEVELS; level++)
+        queues += roaring_bitmap_contains(core->manager->queues[level], reference);
     REQUIRE(queues == block->queued);
     REQUIRE(block->pending == (redundancy_pending(core, block) > 0));
-    if (!core->manager->populating || core->manager->scanning || !TAILQ_EMPTY(&core->manager->purges)) return;
+    if (!core->manager->populating || core->manager->scanning ||
+        !TAILQ_EMPTY(&core->manager->purges))
+        return;
     replicas_count(core, block, &numbers);
-    enum redundancy_level level = redundancy_level(core, block, &numbers, redundancy_pending(core, block));
-    if (level == REDUNDANCY_FINE) /* of those on too few racks one may have gone with its rack: the next look at the queue finds out */
-        REQUIRE(!block->queued || core->manager->walk.node || roaring_bitmap_contains(core->manager->queues[REDUNDANCY_BADLY_DISTRIBUTED], reference));
+    enum redundancy_level level =
+        redundancy_level(core, block, &numbers, redundancy_pending(core, block));
+    if (level ==
+        REDUNDANCY_FINE) /* of those on too few racks one may have gone with its rack: the next look at the queue finds out */
+        REQUIRE(!block->queued || core->manager->walk.node ||
+                roaring_bitmap_contains(core->manager->queues[REDUNDANCY_BADLY_DISTRIBUTED],
+                                        reference));
     else if (!block->queued) {
-        fprintf(stderr, "block %" PRIu64 " belongs to level %d: live %u gone %u corrupt %u excess %u, pending %u, wants %u, listed %u, racks %u\n",
-                (uint64_t)block->id, level, numbers.of[KIND_LIVE], numbers.of[KIND_GONE], numbers.of[KIND_CORRUPT], numbers.of[KIND_EXCESS],
-                redundancy_pending(core, block), (unsigned)block->replication, (unsigned)block->replica_count,
+        fprintf(stderr,
+                "block %" PRIu64 " belongs to level %d: live %u gone %u corrupt %u excess %u, "
+                "pending %u, wants %u, listed %u, racks %u\n",
+                (uint64_t)block->id, level, numbers.of[KIND_LIVE], numbers.of[KIND_GONE],
+                numbers.of[KIND_CORRUPT], numbers.of[KIND_EXCESS], redundancy_pending(core, block),
+                (unsigned)block->replication, (unsigned)block->replica_count,
                 topology_rack_count(core->datanodes.topology));
         abort();
     }
@@ -325,7 +346,8 @@ void fixture_check(struct fixture *f)
         check_block(f, block);
         listed += block->replica_count;
         complete += block_is_complete(block);
-        safe += block_is_complete(block) && block->replica_count >= block->corrupt_count + core->conf.safemode_replication_min;
+        safe += block_is_complete(block) &&
+                block->replica_count >= block->corrupt_count + core->conf.safemode_replication_min;
     }
     for (uint32_t i = 1; i < core->datanodes.storage_count; i++) {
         struct storage *storage = dn_storage(&core->datanodes, i);

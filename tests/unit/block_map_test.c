@@ -94,9 +94,11 @@ static void test_replica_limit(void **state)
     struct block *block = add(map, 1);
     (void)state;
 
-    for (uint32_t i = 1; i <= BLOCK_REPLICAS_MAX; i++) assert_true(block_add_storage(map, block, i));
+    for (uint32_t i = 1; i <= BLOCK_REPLICAS_MAX; i++)
+        assert_true(block_add_storage(map, block, i));
     assert_false(block_add_storage(map, block, BLOCK_REPLICAS_MAX + 1));
-    for (uint32_t i = 1; i <= BLOCK_REPLICAS_MAX; i++) assert_true(block_drop_storage(map, block, i));
+    for (uint32_t i = 1; i <= BLOCK_REPLICAS_MAX; i++)
+        assert_true(block_drop_storage(map, block, i));
     block_forget(map, block);
     block_map_free(map);
 }

@@ -15,7 +15,17 @@
 #include "namenode/topology.h"
 #include "tests/lib/block_fixture.h"
 
-enum { NODES = 7, DISKS = 2, FILES = 40, STEPS = 1500, SEEDS = 12, REPLICAS = 400, RECEIVING = 1, RECEIVED = 2, DELETED = 3 };
+enum {
+    NODES = 7,
+    DISKS = 2,
+    FILES = 40,
+    STEPS = 1500,
+    SEEDS = 12,
+    REPLICAS = 400,
+    RECEIVING = 1,
+    RECEIVED = 2,
+    DELETED = 3
+};
 
 struct replica {
     uint64_t id, stamp, length;
@@ -34,7 +44,10 @@ static struct block *files[FILES]; /* NULL: not there */
 static uint64_t last_stamp;
 static int orders_obeyed;
 
-static uint32_t pick(uint32_t below) { return (uint32_t)(core_random(&f.core) % below); }
+static uint32_t pick(uint32_t below)
+{
+    return (uint32_t)(core_random(&f.core) % below);
+}
 
 static const char *ip_of(int n)
 {
@@ -61,7 +74,10 @@ static int number_of(const struct datanode *node)
     abort();
 }
 
-static int disk_of(const struct storage *storage) { return storage->uuid[strlen(storage->uuid) - 1] - '0'; }
+static int disk_of(const struct storage *storage)
+{
+    return storage->uuid[strlen(storage->uuid) - 1] - '0';
+}
 
 static struct replica *find_on(struct disk *disk, uint64_t id)
 {
@@ -77,7 +93,8 @@ static void put_on(int n, int d, uint64_t id, uint64_t stamp, uint64_t length)
         if (old) *old = disks[n][other].replicas[--disks[n][other].count];
     }
     assert_true(disks[n][d].count < REPLICAS);
-    disks[n][d].replicas[disks[n][d].count++] = (struct replica){.id = id, .stamp = stamp, .length = length};
+    disks[n][d].replicas[disks[n][d].count++] =
+        (struct replica){.id = id, .stamp = stamp, .length = length};
 }
 
 /* ---- the truth about a block ---- */
@@ -89,24 +106,30 @@ static int good_copies(const struct block *block)
     for (int n = 0; n < NODES; n++)
         for (int d = 0; d < DISKS; d++) {
             const struct replica *r = find_on(&disks[n][d], block->id);
-            good += r && r->stamp == block->generation_stamp && r->length == block->length && !r->rotten;
+            good += r && r->stamp == block->generation_stamp && r->length == block->length &&
+                    !r->rotten;
         }
     return good;
 }
 
 static void describe(const struct block *block)
 {
-    fprintf(stderr, "block %" PRIu64 " stamp %" PRIu64 " length %" PRIu64 " state %u wants %u\n", (uint64_t)block->id,
-            (uint64_t)block->generation_stamp, (uint64_t)block->length, (unsigned)block->state, (unsigned)block->replication);
+    fprintf(stderr, "block %" PRIu64 " stamp %" PRIu64 " length %" PRIu64 " state %u wants %u\n",
+            (uint64_t)block->id, (uint64_t)block->generation_stamp, (uint64_t)block->length,
+            (unsigned)block->state, (unsigned)block->replication);
     for (int n = 0; n < NODES; n++)
         for (int d = 0; d < DISKS; d++) {
             const struct replica *r = find_on(&disks[n][d], block->id);
             struct storage *storage = fixture_storage(node_of(n), d);
             bool listed = block_has_storage(f.core.blocks, block, storage->number);
             if (!r && !listed) continue;
-            fprintf(stderr, "  node %d disk %d %s%s:", n, d, up[n] ? "up" : "down", storage->stale ? " stale" : "");
-            if (r) fprintf(stderr, " has stamp %" PRIu64 " length %" PRIu64 "%s", r->stamp, r->length, r->rotten ? " rotten" : "");
-            if (listed) fprintf(stderr, " listed as kind %d", replica_kind(&f.core, block, storage));
+            fprintf(stderr, "  node %d disk %d %s%s:", n, d, up[n] ? "up" : "down",
+                    storage->stale ? " stale" : "");
+            if (r)
+                fprintf(stderr, " has stamp %" PRIu64 " length %" PRIu64 "%s", r->stamp, r->length,
+                        r->rotten ? " rotten" : "");
+            if (listed)
+                fprintf(stderr, " listed as kind %d", replica_kind(&f.core, block, storage));
             fprintf(stderr, " deletions %u\n", storage->deletion_count);
         }
 }
@@ -138,7 +161,10 @@ static void join(int n)
     struct err err = ERR_INIT;
     struct datanode *node = node_of(n);
 
-    topology_learn(f.core.datanodes.topology, ip_of(n), n % 3 == 0 ? "/a" : n % 3 == 1 ? "/b" : "/c");
+    topology_learn(f.core.datanodes.topology, ip_of(n),
+                   n % 3 == 0   ? "/a"
+                   : n % 3 == 1 ? "/b"
+                                : "/c");
     if (!node) {
         char uuid[64];
         snprintf(uuid, sizeof uuid, "uuid-%s", ip_of(n));
@@ -147,7 +173,8 @@ static void join(int n)
         for (int d = 0; d < DISKS; d++) {
             char name[64];
             snprintf(name, sizeof name, "%s-%d", ip_of(n), d);
-            dn_add_storage(&f.core.datanodes, node, name, STORAGE_DISK)->remaining = (uint64_t)1 << 39;
+            dn_add_storage(&f.core.datanodes, node, name, STORAGE_DISK)->remaining = (uint64_t)1
+                                                                                     << 39;
         }
     } else {
         assert_int_equal(fixture_register(&f, ip_of(n), node->uuid, &err), 0);
@@ -169,7 +196,9 @@ static void obey_delete(int n, const Pb__Block *order)
             fail_msg("the last good replica was to be deleted");
         }
         *r = disks[n][d].replicas[--disks[n][d].count];
-        if (pick(10)) fixture_told(&f, fixture_storage(node, d), order->blockid, order->genstamp, order->numbytes, DELETED, NULL);
+        if (pick(10))
+            fixture_told(&f, fixture_storage(node, d), order->blockid, order->genstamp,
+                         order->numbytes, DELETED, NULL);
     }
 }
 
@@ -182,17 +211,21 @@ static void obey_transfer(int n, const Pb__BlockCommand *command, size_t at)
     if (!source || source->stamp != order->genstamp) return;
     if (source->rotten) { /* the source checks what it sends, and says so */
         struct block *block = block_find(f.core.blocks, order->blockid);
-        struct block_id id = {.id = order->blockid, .generation_stamp = order->genstamp, .length = order->numbytes};
+        struct block_id id = {
+            .id = order->blockid, .generation_stamp = order->genstamp, .length = order->numbytes};
         for (int d = 0; block && d < DISKS; d++) {
             struct storage *storage = fixture_storage(node_of(n), d);
-            if (block_has_storage(f.core.blocks, block, storage->number)) replica_mark_corrupt(&f.core, block, storage, &id, CORRUPT_REPORTED);
+            if (block_has_storage(f.core.blocks, block, storage->number))
+                replica_mark_corrupt(&f.core, block, storage, &id, CORRUPT_REPORTED);
         }
         return;
     }
     struct replica copy = *source;
     for (size_t t = 0; t < command->targetstorageuuids[at]->n_storageuuids; t++) {
-        struct datanode *target = dn_find(&f.core.datanodes, command->targets[at]->datanodes[t]->id->datanodeuuid);
-        struct storage *storage = dn_find_storage(target, command->targetstorageuuids[at]->storageuuids[t]);
+        struct datanode *target =
+            dn_find(&f.core.datanodes, command->targets[at]->datanodes[t]->id->datanodeuuid);
+        struct storage *storage =
+            dn_find_storage(target, command->targetstorageuuids[at]->storageuuids[t]);
         int to = number_of(target);
         if (!up[to] || pick(8) == 0) continue; /* copies fail */
         put_on(to, disk_of(storage), copy.id, copy.stamp, copy.length);
@@ -213,8 +246,10 @@ static void heartbeat(int n)
         }
         const Pb__BlockCommand *command = answer->cmds[i]->blkcmd;
         for (size_t k = 0; command && k < command->n_blocks; k++, orders_obeyed++) {
-            if (command->action == PB__BLOCK_COMMAND__ACTION__TRANSFER) obey_transfer(n, command, k);
-            else obey_delete(n, command->blocks[k]);
+            if (command->action == PB__BLOCK_COMMAND__ACTION__TRANSFER)
+                obey_transfer(n, command, k);
+            else
+                obey_delete(n, command->blocks[k]);
         }
     }
 }
@@ -222,22 +257,27 @@ static void heartbeat(int n)
 /* ---- files ---- */
 
 /* A pipeline writes the block: the nodes that are up get it, some lose the connection before the end, some reports get lost. */
-static void write_block(struct block *block, struct storage *const *storages, size_t count, uint64_t length)
+static void write_block(struct block *block, struct storage *const *storages, size_t count,
+                        uint64_t length)
 {
-    struct block_id final = {.id = block->id, .generation_stamp = block->generation_stamp, .length = length};
+    struct block_id final = {
+        .id = block->id, .generation_stamp = block->generation_stamp, .length = length};
     size_t done = 0;
 
     for (size_t i = 0; i < count; i++) {
         int n = number_of(storages[i]->datanode);
         bool last_chance = done == 0 && i + 1 == count;
         if (!up[n]) continue;
-        if (pick(6) == 0 && !last_chance) { /* left behind with something shorter, and later with an older stamp */
+        if (pick(6) == 0 &&
+            !last_chance) { /* left behind with something shorter, and later with an older stamp */
             put_on(n, disk_of(storages[i]), block->id, block->generation_stamp, length / 2);
             continue;
         }
         put_on(n, disk_of(storages[i]), block->id, block->generation_stamp, length);
         done++;
-        if (pick(10)) fixture_told(&f, storages[i], block->id, block->generation_stamp, length, RECEIVED, NULL);
+        if (pick(10))
+            fixture_told(&f, storages[i], block->id, block->generation_stamp, length, RECEIVED,
+                         NULL);
     }
     if (!done) {
         blocks_remove(&f.core, inode_drop_last_block(inode_at(f.core.tree.inodes, block->inode)));
@@ -255,7 +295,8 @@ static void create(int i)
 
     for (int tries = 0; tries < 50 && count < replication; tries++) {
         int n = (int)pick(NODES);
-        struct storage *storage = up[n] && node_of(n)->alive ? fixture_storage(node_of(n), (int)pick(DISKS)) : NULL;
+        struct storage *storage =
+            up[n] && node_of(n)->alive ? fixture_storage(node_of(n), (int)pick(DISKS)) : NULL;
         for (size_t k = 0; storage && k < count; k++)
             if (targets[k]->datanode == storage->datanode) storage = NULL;
         if (storage) targets[count++] = storage;
@@ -276,7 +317,8 @@ static void append(struct block *block)
     for (size_t i = 0; i < count; i++) {
         int n = number_of(targets[i]->datanode);
         struct replica *r = find_on(&disks[n][disk_of(targets[i])], block->id);
-        if (up[n] && r && is_good(block, r) && (usable == 0 || pick(3))) targets[usable++] = targets[i];
+        if (up[n] && r && is_good(block, r) && (usable == 0 || pick(3)))
+            targets[usable++] = targets[i];
     }
     if (!usable) return;
     uint64_t length = block->length + 1 + pick(1000);
@@ -326,7 +368,9 @@ static void mishap(void)
         for (int i = 0; i < disks[n][d].count; i++) {
             struct replica *r = &disks[n][d].replicas[pick((uint32_t)disks[n][d].count)];
             struct block *block = block_find(f.core.blocks, r->id);
-            if (!up[n] || !block || !is_good(block, r) || good_copies(block) < 2 || !block_is_complete(block)) continue;
+            if (!up[n] || !block || !is_good(block, r) || good_copies(block) < 2 ||
+                !block_is_complete(block))
+                continue;
             struct storage *storage = fixture_storage(node_of(n), d);
             struct block_id id = block_name(block);
             if (!block_has_storage(f.core.blocks, block, storage->number)) continue;
@@ -353,7 +397,8 @@ static void step(void)
     int i = (int)pick(FILES), n = (int)pick(NODES);
 
     switch (pick(12)) {
-    case 0: case 1:
+    case 0:
+    case 1:
         if (!files[i]) create(i);
         break;
     case 2:
@@ -363,7 +408,9 @@ static void step(void)
         if (files[i] && block_is_complete(files[i])) append(files[i]);
         break;
     case 4:
-        if (files[i]) blocks_set_replication(&f.core, inode_at(f.core.tree.inodes, files[i]->inode), (uint16_t)(1 + pick(5)));
+        if (files[i])
+            blocks_set_replication(&f.core, inode_at(f.core.tree.inodes, files[i]->inode),
+                                   (uint16_t)(1 + pick(5)));
         break;
     case 5: mishap(); break;
     case 6:
@@ -394,7 +441,8 @@ static void heal(void)
                     struct replica *r = find_on(&disks[n][d], files[i]->id);
                     struct storage *storage = fixture_storage(node_of(n), d);
                     struct block_id id = block_name(files[i]);
-                    if (r && r->rotten && r->stamp == id.generation_stamp && block_has_storage(f.core.blocks, files[i], storage->number) &&
+                    if (r && r->rotten && r->stamp == id.generation_stamp &&
+                        block_has_storage(f.core.blocks, files[i], storage->number) &&
                         !replica_corrupt(&f.core, files[i], storage->number))
                         replica_mark_corrupt(&f.core, files[i], storage, &id, CORRUPT_REPORTED);
                 }
@@ -410,16 +458,23 @@ static void check_healed(uint64_t seed)
         if (!files[i]) continue;
         struct replica_numbers numbers;
         replicas_count(&f.core, files[i], &numbers);
-        if (good_copies(files[i]) == 0) fail_msg("seed %" PRIu64 ": file %d has lost its block %" PRIu64, seed, i, (uint64_t)files[i]->id);
-        if (numbers.of[KIND_LIVE] != files[i]->replication || files[i]->replica_count != files[i]->replication ||
+        if (good_copies(files[i]) == 0)
+            fail_msg("seed %" PRIu64 ": file %d has lost its block %" PRIu64, seed, i,
+                     (uint64_t)files[i]->id);
+        if (numbers.of[KIND_LIVE] != files[i]->replication ||
+            files[i]->replica_count != files[i]->replication ||
             good_copies(files[i]) != (int)files[i]->replication)
-            fail_msg("seed %" PRIu64 ": block %" PRIu64 " wants %u replicas, has %u live of %u listed, %d good on disk", seed, (uint64_t)files[i]->id,
-                     (unsigned)files[i]->replication, numbers.of[KIND_LIVE], (unsigned)files[i]->replica_count, good_copies(files[i]));
+            fail_msg("seed %" PRIu64 ": block %" PRIu64
+                     " wants %u replicas, has %u live of %u listed, %d good on disk",
+                     seed, (uint64_t)files[i]->id, (unsigned)files[i]->replication,
+                     numbers.of[KIND_LIVE], (unsigned)files[i]->replica_count,
+                     good_copies(files[i]));
         wanted += (int)files[i]->replication;
     }
     for (int n = 0; n < NODES; n++)
         for (int d = 0; d < DISKS; d++) replicas += disks[n][d].count;
-    if (replicas != wanted) fail_msg("seed %" PRIu64 ": %d replicas on disks, %d wanted", seed, replicas, wanted);
+    if (replicas != wanted)
+        fail_msg("seed %" PRIu64 ": %d replicas on disks, %d wanted", seed, replicas, wanted);
     assert_int_equal(redundancy_low_count(&f.core), 0);
     assert_int_equal(HASH_COUNT(f.core.manager->corrupt), 0);
 }

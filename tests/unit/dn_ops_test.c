@@ -66,7 +66,9 @@ static int try_register(struct registration *x, struct err *err)
     *err = (struct err)ERR_INIT;
     request.registration = &x->r;
     rc = op_register_datanode(&f.core, &op, &request, &response, err);
-    if (!rc) assert_string_equal(response.registration->datanodeid->ipaddr, "10.9.9.9"); /* where it came from, not what it said */
+    if (!rc)
+        assert_string_equal(response.registration->datanodeid->ipaddr,
+                            "10.9.9.9"); /* where it came from, not what it said */
     return rc;
 }
 
@@ -87,7 +89,8 @@ static void test_registration_checks(void **state)
     assert_int_equal(try_register(&x, &err), ERR_INCORRECT_VERSION);
     x.r.softwareversion = (char *)"";
     assert_int_equal(try_register(&x, &err), ERR_INCORRECT_VERSION);
-    x.r.softwareversion = (char *)"3.4.1"; /* another version passes while the upgrade's time is the same */
+    x.r.softwareversion =
+        (char *)"3.4.1"; /* another version passes while the upgrade's time is the same */
     assert_int_equal(try_register(&x, &err), 0);
     x.info.ctime = 5;
     assert_int_equal(try_register(&x, &err), ERR_INCORRECT_VERSION);
@@ -111,12 +114,14 @@ static void test_registration_checks(void **state)
     topology_learn_name(f.core.datanodes.topology, "10.9.9.9", "10.9.9.9"); /* no name */
     good(&x);
     assert_int_equal(try_register(&x, &err), ERR_DISALLOWED_DATANODE);
-    assert_non_null(strstr(err.text, "Datanode denied communication with namenode because hostname cannot be resolved (ip=10.9.9.9, hostname=10.9.9.9): "));
+    assert_non_null(strstr(err.text, "Datanode denied communication with namenode because hostname "
+                                     "cannot be resolved (ip=10.9.9.9, hostname=10.9.9.9): "));
     f.core.conf.check_ip_hostname = false;
     assert_int_equal(try_register(&x, &err), 0);
 }
 
-static int beat(const char *uuid, const char *ip, const char *const *disks, size_t count, uint32_t failed, Pb__SendHeartbeatResponse *response)
+static int beat(const char *uuid, const char *ip, const char *const *disks, size_t count,
+                uint32_t failed, Pb__SendHeartbeatResponse *response)
 {
     Pb__SendHeartbeatRequest request = PB__SEND_HEARTBEAT_REQUEST__INIT;
     Pb__StorageReport reports[8], *list[8];
@@ -185,7 +190,8 @@ static void test_heartbeats_and_disks(void **state)
     assert_int_equal(beat("uuid-1", "10.9.9.9", one, 1, 1, &response), 0);
     assert_null(dn_find_storage(node, "d1"));
     assert_int_equal(f.core.datanodes.stats.capacity, 1000);
-    assert_int_equal(beat("uuid-1", "10.9.9.9", two, 2, 1, &response), 0); /* a new disk in its place */
+    assert_int_equal(beat("uuid-1", "10.9.9.9", two, 2, 1, &response),
+                     0); /* a new disk in its place */
     assert_int_equal(f.core.datanodes.stats.capacity, 2000);
 }
 
@@ -208,7 +214,8 @@ static void test_report_lease_is_asked_for(void **state)
     context.id = 0xabc;
     context.has_leaseid = 1;
     context.leaseid = 0x12;
-    assert_int_equal(op_block_report(&f.core, &op, &request, &response, &err), ERR_INVALID_REPORT_LEASE);
+    assert_int_equal(op_block_report(&f.core, &op, &request, &response, &err),
+                     ERR_INVALID_REPORT_LEASE);
     assert_string_equal(err.text, "Block report 0xabc was rejected as lease 0x12 is invalid");
     context.leaseid = 0; /* asked for by an operator */
     assert_int_equal(op_block_report(&f.core, &op, &request, &response, &err), 0);
@@ -269,8 +276,10 @@ static void test_bad_block_reports(void **state)
 
 static void test_administration(void **state)
 {
-    struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1), *b = fixture_node(&f, "10.0.0.2", "/r", 1);
-    struct block *missing = fixture_block(&f, 1), *fine = fixture_block(&f, 1), *low = fixture_block(&f, 2);
+    struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1),
+                    *b = fixture_node(&f, "10.0.0.2", "/r", 1);
+    struct block *missing = fixture_block(&f, 1), *fine = fixture_block(&f, 1),
+                 *low = fixture_block(&f, 2);
     struct op op = fixture_op(&f, "10.1.1.1"), user = op;
     struct err err = ERR_INIT;
     (void)state;
@@ -310,7 +319,8 @@ static void test_administration(void **state)
     assert_int_equal(op_list_corrupt_file_blocks(&f.core, &op, &list, &corrupt, &err), 0);
     assert_int_equal(corrupt.corrupt->n_files, 0);
     list.cookie = (char *)"x";
-    assert_int_equal(op_list_corrupt_file_blocks(&f.core, &op, &list, &corrupt, &err), ERR_ARGUMENT);
+    assert_int_equal(op_list_corrupt_file_blocks(&f.core, &op, &list, &corrupt, &err),
+                     ERR_ARGUMENT);
 
     Pb__GetBlocksRequest blocks = PB__GET_BLOCKS_REQUEST__INIT;
     Pb__GetBlocksResponse picked = PB__GET_BLOCKS_RESPONSE__INIT;

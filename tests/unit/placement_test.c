@@ -28,7 +28,8 @@ static void build(struct fixture *f)
 
 static struct placement_request ask(const char *writer, uint32_t wanted)
 {
-    return (struct placement_request){.writer_host = writer, .wanted = wanted, .block_size = FIXTURE_BLOCK};
+    return (struct placement_request){
+        .writer_host = writer, .wanted = wanted, .block_size = FIXTURE_BLOCK};
 }
 
 static bool distinct(struct storage *const *s, size_t n)
@@ -134,7 +135,8 @@ static void test_excluded_and_out_of_service(void **state)
     dn_admin_decommission(&f.core, nodes[9]);
     for (int round = 0; round < 50; round++) {
         assert_int_equal(placement_choose(&f.core, &request, out, NULL), 2);
-        for (int i = 0; i < 2; i++) assert_true(out[i]->datanode == nodes[10] || out[i]->datanode == nodes[11]);
+        for (int i = 0; i < 2; i++)
+            assert_true(out[i]->datanode == nodes[10] || out[i]->datanode == nodes[11]);
     }
     fixture_release(&f);
 }
@@ -192,7 +194,8 @@ static void test_media(void **state)
         int ssd = 0;
         for (int i = 0; i < 3; i++) ssd += out[i]->type == STORAGE_SSD;
         assert_int_equal(ssd, 1);
-        request.storage_policy = STORAGE_POLICY_ALL_SSD; /* three SSDs on three racks: one a fallback at times, never fewer than three */
+        request.storage_policy =
+            STORAGE_POLICY_ALL_SSD; /* three SSDs on three racks: one a fallback at times, never fewer than three */
         assert_int_equal(placement_choose(&f.core, &request, out, NULL), 3);
         request.storage_policy = STORAGE_POLICY_COLD; /* no archive, no fallback */
         assert_int_equal(placement_choose(&f.core, &request, out, NULL), 0);
@@ -208,7 +211,8 @@ static void test_existing_replicas_count(void **state)
 
     build(&f);
     for (int round = 0; round < 100; round++) {
-        struct storage *existing[] = {fixture_storage(nodes[0], 0), fixture_storage(nodes[3], 0)}; /* both on rack 0 */
+        struct storage *existing[] = {fixture_storage(nodes[0], 0),
+                                      fixture_storage(nodes[3], 0)}; /* both on rack 0 */
         struct placement_request request = ask(nodes[0]->ip, 1);
         request.existing = existing;
         request.existing_count = 2;
@@ -225,7 +229,8 @@ static void test_sort_for_reader(void **state)
 
     build(&f);
     for (int round = 0; round < 50; round++) {
-        struct storage *s[] = {fixture_storage(nodes[1], 0), fixture_storage(nodes[3], 0), fixture_storage(nodes[0], 0), fixture_storage(nodes[6], 0)};
+        struct storage *s[] = {fixture_storage(nodes[1], 0), fixture_storage(nodes[3], 0),
+                               fixture_storage(nodes[0], 0), fixture_storage(nodes[6], 0)};
         nodes[6]->heartbeat_ms = f.core.now_ms - f.core.conf.stale_interval_ms;
         placement_sort_for_reader(&f.core, nodes[0]->ip, s, 4);
         assert_ptr_equal(s[0]->datanode, nodes[0]);
@@ -260,7 +265,8 @@ static void test_excess_never_breaks_racks(void **state)
             have[n] = fixture_storage(nodes[(start + n * step) % 12], 0);
         for (size_t i = 0; i < n; i++) have[i]->remaining = core_random(&f.core) % GIB;
         uint32_t before = racks(have, n);
-        const char *hint = core_random(&f.core) % 2 ? have[core_random(&f.core) % n]->datanode->uuid : NULL;
+        const char *hint =
+            core_random(&f.core) % 2 ? have[core_random(&f.core) % n]->datanode->uuid : NULL;
         while (n > keep) {
             size_t at = placement_choose_excess(&f.core, have, n, keep, 0, NULL, hint);
             assert_true(at < n);
@@ -278,7 +284,8 @@ static void test_hint_is_followed_where_it_takes_no_rack(void **state)
     (void)state;
 
     build(&f);
-    struct storage *have[] = {fixture_storage(nodes[0], 0), fixture_storage(nodes[3], 0), fixture_storage(nodes[1], 0)};
+    struct storage *have[] = {fixture_storage(nodes[0], 0), fixture_storage(nodes[3], 0),
+                              fixture_storage(nodes[1], 0)};
     assert_int_equal(placement_choose_excess(&f.core, have, 3, 2, 0, NULL, nodes[3]->uuid), 1);
     assert_int_not_equal(placement_choose_excess(&f.core, have, 3, 2, 0, NULL, nodes[1]->uuid), 2);
     assert_int_equal(placement_choose_excess(&f.core, have, 3, 3, 0, NULL, nodes[1]->uuid), 3);

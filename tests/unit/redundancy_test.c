@@ -49,7 +49,8 @@ static struct block *stored(uint16_t replication, const int *on, size_t count)
     for (size_t i = 0; i < count; i++) fixture_received(&f, disks[on[i]], block);
     return block;
 }
-#define STORED(replication, ...) stored(replication, (const int[]){__VA_ARGS__}, ARRAY_LEN(((const int[]){__VA_ARGS__})))
+#define STORED(replication, ...)                                                                   \
+    stored(replication, (const int[]){__VA_ARGS__}, ARRAY_LEN(((const int[]){__VA_ARGS__})))
 
 /* The datanode does what its heartbeats tell it: copies arrive, deletions happen. Answers how many orders there were. */
 static int obey(struct datanode *node)
@@ -65,13 +66,15 @@ static int obey(struct datanode *node)
             Pb__Block *b = command->blocks[k];
             if (command->action == PB__BLOCK_COMMAND__ACTION__TRANSFER) {
                 for (size_t t = 0; t < command->targetstorageuuids[k]->n_storageuuids; t++) {
-                    struct datanode *target = dn_find(&f.core.datanodes, command->targets[k]->datanodes[t]->id->datanodeuuid);
-                    struct storage *storage = dn_find_storage(target, command->targetstorageuuids[k]->storageuuids[t]);
+                    struct datanode *target = dn_find(
+                        &f.core.datanodes, command->targets[k]->datanodes[t]->id->datanodeuuid);
+                    struct storage *storage =
+                        dn_find_storage(target, command->targetstorageuuids[k]->storageuuids[t]);
                     fixture_told(&f, storage, b->blockid, b->genstamp, b->numbytes, RECEIVED, NULL);
                 }
             } else {
                 struct storage *storage;
-                LIST_FOREACH(storage, &node->storages, of_datanode)
+                LIST_FOREACH (storage, &node->storages, of_datanode)
                     fixture_told(&f, storage, b->blockid, b->genstamp, b->numbytes, DELETED, NULL);
             }
         }
@@ -108,7 +111,8 @@ static void test_priorities(void **state)
 {
     (void)state;
     struct block *missing = fixture_block(&f, 3);
-    struct block *one = STORED(3, 0), *two = STORED(3, 0, 1), *full = STORED(3, 0, 1, 3), *few = STORED(10, 0, 1), *same_rack = STORED(2, 0, 3);
+    struct block *one = STORED(3, 0), *two = STORED(3, 0, 1), *full = STORED(3, 0, 1, 3),
+                 *few = STORED(10, 0, 1), *same_rack = STORED(2, 0, 3);
 
     fixture_received(&f, disks[0], one); /* twice changes nothing */
     redundancy_update(&f.core, missing);
@@ -144,9 +148,12 @@ static void test_dead_node(void **state)
     obey_all();
     assert_int_equal(live_of(block), 3);
     assert_int_equal(redundancy_pending(&f.core, block), 0);
-    assert_true(placement_is_spread(&f.core, (struct storage *[]){dn_storage(&f.core.datanodes, block->storages[0]),
-                                                                   dn_storage(&f.core.datanodes, block->storages[1]),
-                                                                   dn_storage(&f.core.datanodes, block->storages[2])}, 3, 3));
+    assert_true(
+        placement_is_spread(&f.core,
+                            (struct storage *[]){dn_storage(&f.core.datanodes, block->storages[0]),
+                                                 dn_storage(&f.core.datanodes, block->storages[1]),
+                                                 dn_storage(&f.core.datanodes, block->storages[2])},
+                            3, 3));
     /* It comes back: told to register, its report brings the missing block back, and the surplus replica goes. */
     Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[0]);
     assert_int_equal(answer->n_cmds, 1);
@@ -195,7 +202,8 @@ static void test_urgent_first_and_limits(void **state)
     assert_int_equal(monitor_schedule_copies(&f.core, 1), 1);
     assert_int_equal(redundancy_pending(&f.core, urgent), 2);
     monitor_schedule_copies(&f.core, 1000);
-    for (int i = 0; i < NODES; i++) assert_in_range(nodes[i]->work.transfer_count, 0, f.core.conf.replication_max_streams_hard);
+    for (int i = 0; i < NODES; i++)
+        assert_in_range(nodes[i]->work.transfer_count, 0, f.core.conf.replication_max_streams_hard);
     nodes[0]->xmits = 0;
     Pb__SendHeartbeatResponse *answer = fixture_heartbeat(&f, nodes[0]);
     assert_in_range(answer->cmds[0]->blkcmd->n_blocks, 1, f.core.conf.replication_max_streams);
@@ -235,9 +243,11 @@ static void test_excess_order_lost_by_a_restart(void **state)
     (void)state;
     struct err err = ERR_INIT;
     struct block *block = STORED(1, 0, 1);
-    struct storage *excess = roaring_bitmap_contains(disks[0]->excess, block_reference(block)) ? disks[0] : disks[1];
+    struct storage *excess =
+        roaring_bitmap_contains(disks[0]->excess, block_reference(block)) ? disks[0] : disks[1];
 
-    assert_int_equal(fixture_heartbeat(&f, excess->datanode)->n_cmds, 1); /* told, and then the datanode dies and forgets */
+    assert_int_equal(fixture_heartbeat(&f, excess->datanode)->n_cmds,
+                     1); /* told, and then the datanode dies and forgets */
     assert_int_equal(excess->deletion_count, 0);
     assert_int_equal(fixture_register(&f, excess->datanode->ip, excess->datanode->uuid, &err), 0);
     assert_int_equal(fixture_full_report(&f, excess, &block, 1, &err), 0);
@@ -342,7 +352,8 @@ static void test_decommission_by_file(void **state)
     assert_int_equal(hosts_add_text(hosts, false, "10.0.0.1 10.0.2.3", 17, &err), 0);
     hosts_apply(&f.core, hosts);
     assert_null(fixture_heartbeat(&f, nodes[1]));
-    assert_int_equal(fixture_register(&f, nodes[1]->ip, nodes[1]->uuid, &err), ERR_DISALLOWED_DATANODE);
+    assert_int_equal(fixture_register(&f, nodes[1]->ip, nodes[1]->uuid, &err),
+                     ERR_DISALLOWED_DATANODE);
     assert_int_equal(hosts_add_text(hosts, false, "a:b", 3, &err), ERR_CONFIG);
     assert_int_equal(hosts_add_text(hosts, false, "a:99999", 7, &err), ERR_CONFIG);
     assert_int_equal(hosts_add_text(hosts, false, ":80", 3, &err), ERR_CONFIG);

@@ -78,9 +78,16 @@ static void test_table(void **state)
     };
 
     for (size_t i = 0; i < ARRAY_LEN(table); i++) {
-        struct block block = {.id = 1, .generation_stamp = 1005, .length = 100, .state = (uint64_t)table[i].block & 3};
-        struct block_id reported = {.id = 1, .generation_stamp = (uint64_t)(1005 + table[i].stamp), .length = table[i].other_length ? 99 : 100};
-        if (report_judge(&block, &reported, (enum replica_state)table[i].reported) != table[i].answer) fail_msg("row %zu of the table", i);
+        struct block block = {.id = 1,
+                              .generation_stamp = 1005,
+                              .length = 100,
+                              .state = (uint64_t)table[i].block & 3};
+        struct block_id reported = {.id = 1,
+                                    .generation_stamp = (uint64_t)(1005 + table[i].stamp),
+                                    .length = table[i].other_length ? 99 : 100};
+        if (report_judge(&block, &reported, (enum replica_state)table[i].reported) !=
+            table[i].answer)
+            fail_msg("row %zu of the table", i);
     }
 }
 
@@ -94,9 +101,11 @@ static void test_full_report_is_a_difference(void **state)
 
     for (int i = 0; i < 10; i++) b[i] = fixture_block(&f, 1);
     assert_int_equal(fixture_full_report(&f, disks[0], b, 6, &err), 0);
-    for (int i = 0; i < 10; i++) assert_int_equal(block_has_storage(f.core.blocks, b[i], disks[0]->number), i < 6);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(block_has_storage(f.core.blocks, b[i], disks[0]->number), i < 6);
     assert_int_equal(fixture_full_report(&f, disks[0], b + 3, 6, &err), 0);
-    for (int i = 0; i < 10; i++) assert_int_equal(block_has_storage(f.core.blocks, b[i], disks[0]->number), i >= 3 && i < 9);
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(block_has_storage(f.core.blocks, b[i], disks[0]->number), i >= 3 && i < 9);
     assert_int_equal(fixture_full_report(&f, disks[0], NULL, 0, &err), 0);
     for (int i = 0; i < 10; i++) assert_int_equal(b[i]->replica_count, 0);
 }
@@ -133,7 +142,8 @@ static void test_blocks_of_the_future_stay(void **state)
     assert_int_equal(disks[0]->deletion_count, 1);
 }
 
-static int send_raw(struct storage *storage, const void *data, size_t size, uint64_t count, struct err *err)
+static int send_raw(struct storage *storage, const void *data, size_t size, uint64_t count,
+                    struct err *err)
 {
     Pb__StorageBlockReport report = PB__STORAGE_BLOCK_REPORT__INIT;
     ProtobufCBinaryData chunk = {.data = (uint8_t *)data, .len = size};
@@ -162,7 +172,8 @@ static void test_damaged_reports(void **state)
         assert_int_equal(send_raw(disks[0], records.data, cut, 1, &err), ERR_BAD_MESSAGE);
     assert_int_equal(send_raw(disks[0], records.data, records.length, 2, &err), ERR_BAD_MESSAGE);
     assert_int_equal(send_raw(disks[0], records.data, records.length, 0, &err), ERR_BAD_MESSAGE);
-    assert_int_equal(send_raw(disks[0], records.data, records.length, UINT64_MAX, &err), ERR_BAD_MESSAGE);
+    assert_int_equal(send_raw(disks[0], records.data, records.length, UINT64_MAX, &err),
+                     ERR_BAD_MESSAGE);
     records.data[records.length - 1] = 9; /* no such state */
     assert_int_equal(send_raw(disks[0], records.data, records.length, 1, &err), ERR_BAD_MESSAGE);
     assert_int_equal(b->replica_count, 1);
@@ -174,7 +185,8 @@ static void test_damaged_reports(void **state)
     buf_release(&records);
 }
 
-static int send_longs(struct storage *storage, const uint64_t *values, size_t count, struct err *err)
+static int send_longs(struct storage *storage, const uint64_t *values, size_t count,
+                      struct err *err)
 {
     Pb__StorageBlockReport report = PB__STORAGE_BLOCK_REPORT__INIT;
 
@@ -189,14 +201,17 @@ static void test_old_form(void **state)
     struct err err = ERR_INIT;
     (void)state;
 
-    uint64_t values[] = {1, 1, b->id, b->length, b->generation_stamp, UINT64_MAX, UINT64_MAX, UINT64_MAX, c->id, 55, c->generation_stamp, REPLICA_RBW};
+    uint64_t values[] = {
+        1,          1,          b->id, b->length, b->generation_stamp, UINT64_MAX,
+        UINT64_MAX, UINT64_MAX, c->id, 55,        c->generation_stamp, REPLICA_RBW};
     assert_int_equal(send_longs(disks[0], values, ARRAY_LEN(values), &err), 0);
     assert_int_equal(b->replica_count, 1);
     struct block_uc *uc = block_uc(&f.core, c);
     assert_int_equal(uc->count, 1);
     assert_true(uc->replicas[0].reported);
     assert_int_equal(uc->replicas[0].length, 55);
-    for (size_t cut = 2; cut < ARRAY_LEN(values); cut++) assert_int_equal(send_longs(disks[0], values, cut, &err), ERR_BAD_MESSAGE);
+    for (size_t cut = 2; cut < ARRAY_LEN(values); cut++)
+        assert_int_equal(send_longs(disks[0], values, cut, &err), ERR_BAD_MESSAGE);
     values[5] = 0; /* no delimiter */
     assert_int_equal(send_longs(disks[0], values, ARRAY_LEN(values), &err), ERR_BAD_MESSAGE);
     values[0] = UINT64_MAX;
@@ -222,7 +237,8 @@ static void test_slices_and_what_happens_meanwhile(void **state)
     assert_int_equal(fixture_full_report(&f, disks[0], b, MANY, &err), 0);
     assert_int_equal(b[0]->replica_count, 0); /* nothing yet */
     fixture_received(&f, disks[0], late);     /* written after the report was made */
-    fixture_told(&f, disks[0], b[MANY - 1]->id, b[MANY - 1]->generation_stamp, b[MANY - 1]->length, DELETED, NULL); /* deleted after it */
+    fixture_told(&f, disks[0], b[MANY - 1]->id, b[MANY - 1]->generation_stamp, b[MANY - 1]->length,
+                 DELETED, NULL); /* deleted after it */
     uint64_t removed = b[500]->id;
     blocks_remove(&f.core, inode_drop_last_block(inode_at(f.core.tree.inodes, b[500]->inode)));
     struct block *reused = fixture_block(&f, 1); /* takes the reference of the one removed */
@@ -257,14 +273,16 @@ static void test_write_pipeline(void **state)
 
     completed = 0;
     f.core.on_block_complete = count_completed;
-    for (int i = 0; i < 3; i++) fixture_told(&f, disks[i], b->id, b->generation_stamp, 0, RECEIVING, NULL);
+    for (int i = 0; i < 3; i++)
+        fixture_told(&f, disks[i], b->id, b->generation_stamp, 0, RECEIVING, NULL);
     assert_int_equal(b->replica_count, 0);
     assert_false(blocks_commit(&f.core, b, &final));
     assert_int_equal(b->state, BLOCK_COMMITTED);
     fixture_told(&f, disks[1], b->id, b->generation_stamp, 4096, RECEIVED, NULL);
     assert_int_equal(b->state, BLOCK_COMPLETE);
     assert_int_equal(completed, 1);
-    assert_int_equal(redundancy_pending(&f.core, b), 2); /* the others are on their way: nothing is copied */
+    assert_int_equal(redundancy_pending(&f.core, b),
+                     2); /* the others are on their way: nothing is copied */
     assert_false(b->queued);
     fixture_told(&f, disks[0], b->id, b->generation_stamp, 4096, RECEIVED, NULL);
     fixture_told(&f, disks[2], b->id, b->generation_stamp, 4096, RECEIVED, NULL);
@@ -279,7 +297,8 @@ static void test_received_before_commit(void **state)
     (void)state;
 
     fixture_told(&f, disks[0], b->id, b->generation_stamp, 4096, RECEIVED, NULL);
-    fixture_told(&f, disks[1], b->id, b->generation_stamp, 4000, RECEIVED, NULL); /* another length: it is the bad one */
+    fixture_told(&f, disks[1], b->id, b->generation_stamp, 4000, RECEIVED,
+                 NULL); /* another length: it is the bad one */
     assert_true(blocks_commit(&f.core, b, &final));
     assert_non_null(replica_corrupt(&f.core, b, disks[1]->number));
     assert_null(replica_corrupt(&f.core, b, disks[0]->number));
@@ -292,13 +311,15 @@ static void test_received_before_commit(void **state)
 static void test_replica_of_the_old_stamp(void **state)
 {
     struct block *b = fixture_open_block(&f, 3, disks, 3);
-    struct block_id newer = {.id = b->id, .generation_stamp = b->generation_stamp + 1, .length = 100};
+    struct block_id newer = {
+        .id = b->id, .generation_stamp = b->generation_stamp + 1, .length = 100};
     uint64_t old = b->generation_stamp;
     (void)state;
 
     f.core.generation_stamp = newer.generation_stamp;
     for (int i = 0; i < 3; i++) fixture_told(&f, disks[i], b->id, old, 0, RECEIVING, NULL);
-    fixture_told(&f, disks[0], b->id, newer.generation_stamp, 100, RECEIVED, NULL); /* before updatePipeline is known */
+    fixture_told(&f, disks[0], b->id, newer.generation_stamp, 100, RECEIVED,
+                 NULL); /* before updatePipeline is known */
     assert_int_equal(b->replica_count, 0);
     blocks_update(&f.core, b, &newer);
     blocks_set_expected(&f.core, b, disks, 2);

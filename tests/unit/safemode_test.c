@@ -60,11 +60,12 @@ static void test_threshold_and_texts(void **state)
     f.core.conf.host_name = "nn1";
     load(blocks, 2000);
     assert_true(safemode_is_on(&f.core));
-    assert_string_equal(refusal(&err),
-                        "Cannot create file/x. Name node is in safe mode.\n"
-                        "The reported blocks 0 needs additional 1998 blocks to reach the threshold 0.9990 of total blocks 2000.\n"
-                        "The minimum number of live datanodes is not required. "
-                        "Safe mode will be turned off automatically once the thresholds have been reached. NamenodeHostName:nn1");
+    assert_string_equal(refusal(&err), "Cannot create file/x. Name node is in safe mode.\n"
+                                       "The reported blocks 0 needs additional 1998 blocks to "
+                                       "reach the threshold 0.9990 of total blocks 2000.\n"
+                                       "The minimum number of live datanodes is not required. "
+                                       "Safe mode will be turned off automatically once the "
+                                       "thresholds have been reached. NamenodeHostName:nn1");
     struct datanode *node = fixture_node(&f, "10.0.0.1", "/r", 1);
     struct storage *disk = fixture_storage(node, 0);
     assert_int_equal(fixture_full_report(&f, disk, blocks, 1997, &err), 0);
@@ -73,7 +74,8 @@ static void test_threshold_and_texts(void **state)
     fixture_received(&f, disk, blocks[1997]);
     assert_false(safemode_is_on(&f.core));
     fixture_pass(&f, 5 * SECOND_MS, true);
-    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_CORRUPT), 2); /* the scan has found what is missing */
+    assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_CORRUPT),
+                     2); /* the scan has found what is missing */
 }
 
 static void test_waits_for_reports_of_those_that_are_there(void **state)
@@ -105,8 +107,10 @@ static void test_minimum_of_datanodes(void **state)
     struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1);
     assert_int_equal(fixture_full_report(&f, fixture_storage(a, 0), blocks, 10, &err), 0);
     assert_true(safemode_is_on(&f.core));
-    assert_non_null(strstr(refusal(&err), "The reported blocks 10 has reached the threshold 0.9990 of total blocks 10. The number of live datanodes "
-                                          "1 needs an additional 1 live datanodes to reach the minimum number 2.\n"));
+    assert_non_null(strstr(
+        refusal(&err), "The reported blocks 10 has reached the threshold 0.9990 of total blocks "
+                       "10. The number of live datanodes "
+                       "1 needs an additional 1 live datanodes to reach the minimum number 2.\n"));
     fixture_node(&f, "10.0.0.2", "/r", 1);
     assert_false(safemode_is_on(&f.core));
 }
@@ -121,7 +125,9 @@ static void test_extension(void **state)
     load(blocks, 10);
     struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1);
     assert_int_equal(fixture_full_report(&f, fixture_storage(a, 0), blocks, 10, &err), 0);
-    assert_non_null(strstr(refusal(&err), "In safe mode extension. Safe mode will be turned off automatically in 30 seconds."));
+    assert_non_null(strstr(
+        refusal(&err),
+        "In safe mode extension. Safe mode will be turned off automatically in 30 seconds."));
     fixture_pass(&f, 29 * SECOND_MS, true);
     assert_true(safemode_is_on(&f.core));
     fixture_pass(&f, SECOND_MS, true);
@@ -135,7 +141,9 @@ static void test_manual(void **state)
 
     safemode_start(&f.core);
     safemode_enter(&f.core, false);
-    assert_non_null(strstr(refusal(&err), "It was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to turn safe mode off."));
+    assert_non_null(strstr(
+        refusal(&err),
+        "It was turned on manually. Use \"hdfs dfsadmin -safemode leave\" to turn safe mode off."));
     fixture_pass(&f, 60 * SECOND_MS, true);
     assert_true(safemode_is_on(&f.core)); /* it does not end by itself */
     assert_false(safemode_is_startup(&f.core));
@@ -177,7 +185,8 @@ static void test_no_orders_before_its_time(void **state)
 
     for (int i = 0; i < 10; i++) blocks[i] = fixture_block(&f, 2);
     safemode_start(&f.core);
-    struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1), *b = fixture_node(&f, "10.0.0.2", "/r", 1);
+    struct datanode *a = fixture_node(&f, "10.0.0.1", "/r", 1),
+                    *b = fixture_node(&f, "10.0.0.2", "/r", 1);
     struct storage *disk = fixture_storage(a, 0);
     fixture_told(&f, disk, 88888, 1001, 10, 2, NULL); /* unknown */
     assert_int_equal(fixture_heartbeat(&f, a)->n_cmds, 0);
@@ -187,7 +196,8 @@ static void test_no_orders_before_its_time(void **state)
     fixture_pass(&f, 20 * SECOND_MS, true);
     assert_int_equal(redundancy_queue_size(&f.core, REDUNDANCY_HIGHEST), 10);
     assert_int_equal(fixture_heartbeat(&f, a)->n_cmds, 0); /* quiet */
-    assert_int_equal(fixture_full_report(&f, fixture_storage(b, 0), blocks, 9, &err), 0); /* the late one */
+    assert_int_equal(fixture_full_report(&f, fixture_storage(b, 0), blocks, 9, &err),
+                     0); /* the late one */
     fixture_pass(&f, 20 * SECOND_MS, true);
     assert_int_equal(HASH_COUNT(f.core.manager->pending), 1);
 }
