@@ -21,7 +21,7 @@ echo "| | Apache 3.5.0 | Tusk |"; echo "| --- | --- | --- |"
 
 # --- a cluster of ours
 for ((i = 0; i < rounds; i++)); do
-    rm -rf "$CLUSTER"; start=$(now_ms)
+    rm -rf "$CLUSTER" "$WORK/mini.out"; start=$(now_ms)
     hdfs mini --dir "$CLUSTER" --datanodes 3 > "$WORK/mini.out" 2> "$WORK/mini.err" & MINI_PID=$!
     until [[ -s $WORK/mini.out ]]; do kill -0 "$MINI_PID" || exit 1; sleep 0.005; done
     echo $(($(now_ms) - start)) >> "$WORK/mini_ready"
@@ -34,6 +34,7 @@ export HADOOP_CONF_DIR=$CLUSTER/conf
 for ((i = 0; i < rounds * 4; i++)); do wall_ms dfs -ls / >> "$WORK/ls_ms"; timed dfs -ls / | awk '{printf "%.1f\n", $2 / 1024}' >> "$WORK/ls_mib"; done
 for ((i = 0; i < rounds; i++)); do apache SmallFiles "$(cat "$WORK/mini.out")" 200 4096 | awk '{print $2}' >> "$WORK/small_ours"; done
 cluster_stop
+unset HADOOP_CONF_DIR
 for ((i = 0; i < rounds; i++)); do # a namenode alone, on an empty namespace
     dir=$WORK/nn$i; read -r -a ports <<< "$(free_ports 2)"
     options=(-D "fs.defaultFS=hdfs://127.0.0.1:${ports[0]}" -D "dfs.namenode.name.dir=file://$dir" -D "dfs.namenode.http-address=127.0.0.1:${ports[1]}")

@@ -396,6 +396,8 @@ int op_commit_block_synchronization(struct core *core, struct op *op, const Pb__
     if (!path)
         return err_set(err, ERR_IO, "The blockCollection of %s is null, likely because the file owning this block was deleted and the block removal is delayed",
                        text);
+    rc = open_file_check_path(path, err);
+    if (rc) return rc;
     if (!file->under_construction || block_is_complete(block)) return 0; /* a repeat */
     if (block != inode_last_block(file))
         return err_set(err, ERR_IO, "Block (=%s) is not the last block of %s", text, path);

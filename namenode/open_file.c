@@ -23,6 +23,13 @@ const char *extended_block_text(const char *pool, const struct block_id *id, str
     return arena_printf(arena, "%s:%s", pool, block_id_text(id, arena));
 }
 
+int open_file_check_path(const char *path, struct err *err)
+{
+    if (strlen(path) <= PATH_BYTES_MAX) return 0;
+    return err_set(err, ERR_IO, "Pathname too long: the file was moved to a path of more than %d bytes. Move a directory above it nearer to the root first.",
+                   PATH_BYTES_MAX);
+}
+
 int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t file_id, struct inode **file, const char **path,
                      struct err *err)
 {
@@ -31,7 +38,7 @@ int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t
         const char *text = inode ? tree_path_of(&core->tree, inode, op->arena) : NULL;
         *file = text ? inode : NULL;
         *path = text ? text : src;
-        return 0;
+        return open_file_check_path(*path, err);
     }
     struct resolved resolved;
     int rc = resolve_path(&core->tree, src, op->arena, &resolved, err);
@@ -220,8 +227,9 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
 {
     struct block *last = inode_last_block(file), *penultimate = inode_penultimate_block(file);
     struct storage *expected[1];
-    int rc;
+    int rc = open_file_check_path(path, err);
 
+    if (rc) return rc;
     if (open_file_progressed(file, true)) {
         open_file_close(core, file, arena);
         log_warn("BLOCK* internalReleaseLease: all existing blocks are COMPLETE, lease removed, file %s closed", path);

@@ -19,6 +19,9 @@ const char *extended_block_text(const char *pool, const struct block_id *id, str
 int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t file_id, struct inode **file, const char **path,
                      struct err *err) MUST_CHECK;
 
+/* ERR_IO for a path that the edit log cannot carry: nested renames of directories build them. */
+int open_file_check_path(const char *path, struct err *err) MUST_CHECK;
+
 /* Fails unless `file` is open for writing by `holder` (NULL: by anybody), with Apache's three kinds of refusal. */
 int open_file_check_lease(struct core *core, struct op *op, struct inode *file, const char *path, uint64_t file_id, const char *holder,
                           struct err *err) MUST_CHECK;

@@ -11,6 +11,7 @@
 #include "namenode/inode.h"
 
 enum {
+    PATH_BYTES_MAX = 21845, /* what the edit log can carry: 65535 / 3. Renames can build longer paths; nothing changes below them */
     PATH_LENGTH_MAX = 8000, /* characters: HdfsServerConstants.MAX_PATH_LENGTH */
     PATH_DEPTH_MAX = 1000,  /* components: MAX_PATH_DEPTH */
 };

@@ -852,9 +852,38 @@ static void test_bad_settings(void **state UNUSED)
     }
 }
 
+/* Renames of directories into each other build paths that the edit log could not carry: nothing may change there. */
+static void test_path_too_long_for_the_journal(void **state)
+{
+    struct world *world = world_new(NULL);
+    char name[251], path[40000] = "";
+    bool result;
+
+    (void)state;
+    memset(name, 'n', sizeof name - 1);
+    name[sizeof name - 1] = '\0';
+    for (int i = 0; i < 30; i++) memcpy(path + strlen(path), arena_printf(&world->arena, "/%s", name), sizeof name + 1);
+    assert_int_equal(world_mkdirs(world, path, 0755), 0); /* 7530 bytes */
+    for (int i = 0; i < 3; i++) {
+        char *top = arena_printf(&world->arena, "/t%d%s", i, path);
+        assert_int_equal(world_mkdirs(world, top, 0755), 0);
+        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/%s", name), arena_printf(&world->arena, "%s/below", top), &result), 0);
+        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/t%d", i), arena_printf(&world->arena, "/%s", name), &result), 0);
+        memmove(path, path + strlen(path) - 7530, 7531);
+    }
+    struct inode *at = world_inode(world, arena_printf(&world->arena, "/%s", name));
+    while (inode_is_dir(at) && dir_child_count(at)) at = dir_child_at(&world->core.tree, at, 0);
+    const char *deep = tree_path_of(&world->core.tree, at, &world->arena);
+    assert_true(strlen(deep) > PATH_BYTES_MAX);
+    assert_int_equal(world_chmod(world, deep, 0700), ERR_IO);
+    assert_non_null(strstr(world->err.text, "Pathname too long"));
+    world_free(world);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_path_too_long_for_the_journal),
         cmocka_unit_test(test_mkdirs),
         cmocka_unit_test(test_full_directory),
         cmocka_unit_test(test_safe_mode),
