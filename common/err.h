@@ -51,6 +51,13 @@ int err_from_java(struct err *err, const char *java_class, const char *text);
 
 void err_clear(struct err *err);
 
+/* The code of an error that is known to be there: behind a function that answers NULL. */
+static inline int err_code(const struct err *err)
+{
+    assert(err->code);
+    return err->code;
+}
+
 /* The faces of a code. All accept any value. */
 const char *err_text(int code);       /* default sentence */
 const char *err_java_class(int code); /* full Java class name */

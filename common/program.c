@@ -13,20 +13,20 @@ static int set_pair(struct conf *conf, const char *pair, struct err *err)
     return rc;
 }
 
-static const char *config_option(int argc, char **argv)
+/* Where the value of --config is; 0 for nowhere. */
+static int config_option(int argc, char **argv)
 {
     for (int i = 1; i + 1 < argc; i++)
-        if (str_eq(argv[i], "--config")) return argv[i + 1];
-    return NULL;
+        if (str_eq(argv[i], "--config")) return i + 1;
+    return 0;
 }
 
 int program_conf(int argc, char **argv, struct conf **conf, struct err *err)
 {
-    const char *dir = config_option(argc, argv);
-    int at = 1, rc;
+    int dir = config_option(argc, argv), at = 1, rc;
 
     *conf = conf_new();
-    rc = dir ? conf_load_dir(*conf, dir, err) : conf_load_env(*conf, err);
+    rc = dir ? conf_load_dir(*conf, argv[dir], err) : conf_load_env(*conf, err);
     while (!rc && at < argc) {
         const char *word = argv[at];
         bool has_value = at + 1 < argc;

@@ -136,6 +136,7 @@ static int composite_crc(struct xfer_context *ctx, struct digest *d,
     c.chunk_factor = crc_monomial((uint64_t)c.bpc, c.polynomial);
     d->compose = &c;
     int rc = digest_run(d, err);
+    d->compose = NULL;
     if (!rc && (c.in_stripe || !c.stripe)) compose_flush(&c);
     if (!rc)
         rc = answer(ctx, d, (ProtobufCBinaryData){.len = c.out.length, .data = c.out.data}, options,
@@ -155,7 +156,7 @@ void block_checksum_op(struct xfer_context *ctx, const Pb__OpBlockChecksum *op)
     if (op->blockchecksumoptions) options = *op->blockchecksumoptions;
     options.has_blockchecksumtype = options.has_stripelength = 1;
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
-    int rc = pool ? dataset_open_read(pool, &block, 0, 0, &read, &err) : err.code;
+    int rc = pool ? dataset_open_read(pool, &block, 0, 0, &read, &err) : err_code(&err);
     if (!rc) {
         struct digest digest = {
             .read = &read, .length = read.length, .crcs = mem_alloc(CRCS_STEP * 4)};

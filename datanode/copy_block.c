@@ -176,7 +176,7 @@ void transfer_block_op(struct xfer_context *ctx, const Pb__OpTransferBlock *op)
     struct block_name block;
 
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
-    int rc = pool ? 0 : err.code;
+    int rc = pool ? 0 : err_code(&err);
     if (!rc && !*op->header->clientname)
         rc = err_set(&err, ERR_ARGUMENT, "a transfer needs a client's name");
     if (!rc) rc = copy_block_push(ctx->dn, pool, &block, &targets, op->header->clientname, &err);
@@ -256,7 +256,7 @@ void copy_block_op(struct xfer_context *ctx, const Pb__OpCopyBlock *op)
     bool started = false;
 
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
-    int rc = pool ? 0 : err.code;
+    int rc = pool ? 0 : err_code(&err);
     if (!rc && !begin_move(ctx->dn)) {
         rc = quota_exceeded(ctx, &block, &err);
     } else if (!rc) {
@@ -336,7 +336,7 @@ void replace_block_op(struct xfer_context *ctx, const Pb__OpReplaceBlock *op)
     struct block_name block;
 
     struct block_pool *pool = xfer_pool(ctx, named, &block, &err);
-    int rc = pool ? 0 : err.code;
+    int rc = pool ? 0 : err_code(&err);
     if (!rc && !begin_move(ctx->dn)) {
         rc = quota_exceeded(ctx, &block, &err);
     } else if (!rc) {

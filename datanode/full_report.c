@@ -6,19 +6,20 @@ enum { RECORD_MAX = 4 * 10 };
 
 static uint64_t zigzag(int64_t value)
 {
-    return ((uint64_t)value << 1) ^ (uint64_t)(value >> 63);
+    return ((uint64_t)value << 1) ^ (value < 0 ? UINT64_MAX : 0);
 }
 
 void report_storage_add(struct report_storage *storage, int64_t id, int64_t length, uint64_t gs,
                         enum replica_state state)
 {
-    struct buf *chunk = storage->chunk_count ? &storage->chunks[storage->chunk_count - 1] : NULL;
+    size_t last = storage->chunk_count - 1;
 
-    if (!chunk || chunk->length + RECORD_MAX > FULL_REPORT_CHUNK) {
+    if (!storage->chunk_count || storage->chunks[last].length + RECORD_MAX > FULL_REPORT_CHUNK) {
         GROW(storage->chunks, storage->chunk_capacity, storage->chunk_count + 1);
-        chunk = &storage->chunks[storage->chunk_count++];
-        *chunk = (struct buf){0};
+        last = storage->chunk_count++;
+        storage->chunks[last] = (struct buf){0};
     }
+    struct buf *chunk = &storage->chunks[last];
     buf_put_varint(chunk, zigzag(id));
     buf_put_varint(chunk, (uint64_t)length);
     buf_put_varint(chunk, gs);

@@ -57,7 +57,7 @@ static void get_visible_length(void *context, struct rpc_call *call,
     int64_t length = 0;
 
     struct block_pool *pool = pool_of(context, r->block, &name, &err);
-    int rc = pool ? dataset_visible_length(pool, &name, &length, &err) : err.code;
+    int rc = pool ? dataset_visible_length(pool, &name, &length, &err) : err_code(&err);
     response.length = (uint64_t)length;
     reply(call, rc, &response.base, &err);
 }
@@ -211,7 +211,7 @@ static void init_recovery(void *context, struct rpc_call *call, const ProtobufCM
 
     struct block_pool *pool = pool_of(context, order->block->b, &name, &err);
     int rc = pool ? dataset_init_recovery(pool, &name, order->newgenstamp, &found, &info, &err)
-                  : err.code;
+                  : err_code(&err);
     response.replicafound = found;
     if (found) {
         block.blockid = (uint64_t)name.id;
@@ -239,7 +239,7 @@ static void update_recovery(void *context, struct rpc_call *call, const Protobuf
     struct block_pool *pool = pool_of(context, r->block, &name, &err);
     int rc = pool ? dataset_update_recovery(pool, &name, r->recoveryid, new_id,
                                             (int64_t)r->newlength, &volume, &err)
-                  : err.code;
+                  : err_code(&err);
     if (!rc) {
         response.storageuuid = volume->uuid;
         nn_report_received(pool->report, volume, new_id ? new_id : name.id, r->recoveryid,

@@ -34,11 +34,11 @@ static int set_option(struct conf *conf, const char *word, struct err *err)
 /* Files first, then what overrules them. *bad: the command line is not understood. */
 static int load_conf(struct conf *conf, int argc, char **argv, bool *bad, struct err *err)
 {
-    const char *dir = NULL;
+    int dir = 0; /* its place; 0: the environment's */
 
     for (int i = 1; i + 1 < argc; i++)
-        if (str_eq(argv[i], "--config")) dir = argv[i + 1];
-    int rc = dir ? conf_load_dir(conf, dir, err) : conf_load_env(conf, err);
+        if (str_eq(argv[i], "--config")) dir = i + 1;
+    int rc = dir ? conf_load_dir(conf, argv[dir], err) : conf_load_env(conf, err);
     for (int i = 1; i < argc && !rc && !*bad; i++) {
         if (str_eq(argv[i], "-regular")) continue;
         if (str_eq(argv[i], "--config") && i + 1 < argc)

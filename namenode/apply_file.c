@@ -121,6 +121,7 @@ int apply_add(struct core *core, const struct edit *edit, struct err *err)
     if (!file) {
         rc = make_file(core, edit, &path, &file, err);
         if (rc) goto out;
+        assert(file);
     } else if (!file->under_construction && file->block_count) { /* logs of old append() */
         struct block *last = inode_last_block(file);
         if (last->length < inode_block_size(core->tree.inodes, file)) blocks_reopen(core, last);

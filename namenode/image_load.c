@@ -194,6 +194,7 @@ static int load_strings(struct loader *l, struct err *err)
                                err);
     if (rc == 0 && !header)
         rc = err_set(err, ERR_CORRUPT, "%s has no section STRING_TABLE", l->in.path);
+    assert(rc <= 0 || header);
     if (rc > 0 && header->maskbits > IMAGE_MASK_BITS)
         rc = err_set(err, ERR_UNSUPPORTED, "%s: String table bits %u > %d", l->in.path,
                      header->maskbits, IMAGE_MASK_BITS);
@@ -425,6 +426,7 @@ static int load_inodes(struct loader *l, struct err *err)
         rc = image_reader_next(&reader, &pb__inode_section__descriptor, &l->arena, &header, err);
     if (rc == 0) rc = err_set(err, ERR_CORRUPT, "%s has no section INODE", l->in.path);
     if (rc > 0) {
+        assert(header);
         expected = header->numinodes;
         if (header->lastinodeid <= INT64_MAX)
             l->core->tree.inode_id_last = MAX(l->core->tree.inode_id_last, header->lastinodeid);

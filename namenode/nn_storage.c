@@ -183,7 +183,7 @@ static int property_text(const struct properties *version, const struct nn_dir *
                        "Directory %s is in an inconsistent state: file VERSION has %s %s.",
                        dir->root, value && *value ? "an overlong" : "no", key);
     }
-    strcpy(out, value);
+    memcpy(out, value, strlen(value) + 1);
     return 0;
 }
 

@@ -111,7 +111,7 @@ static char *decode_escapes(const char *text)
         if (low < 0) {
             *to++ = *text;
         } else {
-            *to++ = (char)(high * 16 + low);
+            *to++ = (char)((unsigned)high << 4 | (unsigned)low);
             text += 2;
         }
     }
