@@ -14,7 +14,7 @@
 VERSION       := 0.1.0
 PREFIX        ?= /usr/local
 CC            ?= cc
-CFLAGS        ?= -O2 -g
+CFLAGS        ?= $(if $(SAN),-O1 -g1,-O2 -g)
 comma         := ,
 B             := build$(if $(SAN),-$(subst $(comma),-,$(SAN)))$(if $(filter clang%,$(CC)),-clang)
 
