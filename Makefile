@@ -113,14 +113,17 @@ demo: deps
 	@$(MAKE) --no-print-directory -j2 all
 	@BUILD=$B bash tests/demo.sh
 
+# Sanitized programs are slow: a smaller tree, fewer rounds of killing.
+RUN = BUILD=$B $(if $(SAN),SAN=$(SAN) ROUNDS=$${ROUNDS:-3} TREE_FILES=$${TREE_FILES:-500}) tests/run
+
 check: deps
 	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(LIVE)
-	@BUILD=$B tests/run $(UNIT) $(SCENARIOS)
+	@$(RUN) $(UNIT) $(SCENARIOS)
 check-unit: deps
 	@$(MAKE) --no-print-directory -j2 $(UNIT)
-	@BUILD=$B tests/run $(UNIT)
+	@$(RUN) $(UNIT)
 check-scenario: all $(LIVE)
-	@BUILD=$B tests/run $(SCENARIOS)
+	@$(RUN) $(SCENARIOS)
 kill-soak: all $(LIVE)
 	@ROUNDS=$${ROUNDS:-200} TEST_TIMEOUT=7200 BUILD=$B tests/run tests/scenario/30_kill9.sh
 check-interop: deps-interop

@@ -58,7 +58,7 @@ safe_mode_off() { [[ $(hdfs dfsadmin -safemode get) == "Safe mode is OFF" ]]; }
 cluster_is_up() { safe_mode_off && live_datanodes "$1"; }
 
 wait_quick() { # as wait_until, looking more often
-    local end=$((SECONDS + $1)); shift
+    local end=$((SECONDS + $(patience "$1"))); shift
     until "$@" > /dev/null 2>&1; do
         ((SECONDS >= end)) && return 1
         sleep 0.02

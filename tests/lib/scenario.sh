@@ -10,6 +10,8 @@
 #   check_equal "text" WANT GOT
 #   wait_until SECONDS command...
 #   finish           the plan line; the script's status
+#
+# With SAN (make check SAN=...) the programs are sanitized ones: what they report fails the script, wherever it was said.
 set -u
 ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/../.." && pwd)
 BUILD=${BUILD:-$ROOT/build}
@@ -18,8 +20,14 @@ export PATH=$BUILD/bin:$PATH
 WORK=$(mktemp -d "${TMPDIR:-/tmp}/tusk-scenario.XXXXXX")
 CLUSTER=$WORK/cluster
 MINI_PID=
+PATIENCE=${SAN:+3} # sanitized programs take several times as long
+PATIENCE=${PATIENCE:-1}
 tests=0
 failures=0
+if [[ -n ${SAN:-} ]]; then
+    . "$ROOT/tests/sanitizers/options.sh"
+    sanitizer_log "$WORK/sanitizer"
+fi
 unset HADOOP_CONF_DIR HADOOP_USER_NAME
 
 scenario_cleanup() {
@@ -39,7 +47,7 @@ cluster_start() {
     mkdir -p "$CLUSTER"
     hdfs mini --dir "$CLUSTER" "$@" > "$WORK/mini.out" 2> "$WORK/mini.err" &
     MINI_PID=$!
-    for _ in $(seq 600); do
+    for _ in $(seq 1200); do
         URI=$(grep -m 1 '^hdfs://' "$WORK/mini.out") && break
         if ! kill -0 "$MINI_PID" 2>/dev/null; then break; fi
         sleep 0.05
@@ -92,12 +100,40 @@ check_equal() {
 
 skip() { tests=$((tests + 1)); echo "ok $tests - $1 # SKIP $2"; }
 
+patience() { echo $(($1 * PATIENCE)); } # seconds of a run without sanitizers
+
 wait_until() {
-    local end=$((SECONDS + $1)); shift
+    local end=$((SECONDS + $(patience "$1"))); shift
     until "$@" >/dev/null 2>&1; do
         ((SECONDS >= end)) && return 1
         sleep 0.2
     done
 }
 
-finish() { echo "1..$tests"; ((failures == 0)); exit $?; }
+# Nothing in the sanitizers' own files, the daemons' logs (those that were started without our options) and what mini said.
+no_report() {
+    local found
+    found=$(find "$WORK" -type f \( -name log -o -name 'mini.err' -o -name 'sanitizer.*' \) -exec \
+        grep -lE 'ERROR: (Address|Leak)Sanitizer|LeakSanitizer|runtime error:|WARNING: ThreadSanitizer|ThreadSanitizer:' {} +)
+    [[ -z $found ]] && return 0
+    while read -r file; do
+        echo "---- $file"; grep -m 1 -A 40 -E 'Sanitizer|runtime error:' "$file"
+    done <<< "$found"
+    return 1
+}
+
+check_no_report() {
+    tests=$((tests + 1))
+    [[ -n $MINI_PID ]] && cluster_stop # leaks are looked for at the end
+    if no_report > "$WORK/reports"; then
+        echo "ok $tests - no sanitizer reports anything"
+    else
+        echo "not ok $tests - no sanitizer reports anything"; sed 's/^/#   /' "$WORK/reports"; failures=$((failures + 1))
+    fi
+}
+
+finish() {
+    [[ -n ${SAN:-} ]] && check_no_report
+    echo "1..$tests"
+    ((failures == 0)); exit $?
+}
