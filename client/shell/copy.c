@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -11,11 +12,11 @@
 
 enum { PROGRESS_AFTER_MS = 1000, PROGRESS_EVERY_MS = 250 };
 
-static volatile sig_atomic_t interrupted;
+static atomic_int interrupted; /* the signal; read by all copying threads */
 
 static void on_signal(int signal_number)
 {
-    interrupted = signal_number;
+    atomic_store(&interrupted, signal_number);
 }
 
 void copy_catch_signals(void)

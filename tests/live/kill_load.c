@@ -61,13 +61,13 @@ struct worker {
     uint64_t done, failed;
 };
 
-static volatile sig_atomic_t stopping;
+static atomic_bool stopping; /* set by the signal handler, read by all threads */
 static atomic_uint next_id = 1, errors_shown;
 
 static void on_term(int number)
 {
     (void)number;
-    stopping = 1;
+    atomic_store(&stopping, true);
 }
 
 static uint8_t byte_at(uint32_t id, int64_t offset)
