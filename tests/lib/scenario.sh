@@ -45,6 +45,7 @@ trap 'exit 143' TERM INT
 
 cluster_start() {
     mkdir -p "$CLUSTER"
+    : > "$WORK/mini.out"
     hdfs mini --dir "$CLUSTER" "$@" > "$WORK/mini.out" 2> "$WORK/mini.err" &
     MINI_PID=$!
     for _ in $(seq 1200); do
