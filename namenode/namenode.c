@@ -454,7 +454,8 @@ static void *core_main(void *arg)
         }
         run_tasks(nn, tasks);
         run_held(nn);
-        busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN) | core_work(&nn->core);
+        busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN);
+        busy |= core_work(&nn->core);
         busy |= run_sliced(nn);
         if (nn->core.now_ms >= nn->tick_ms) tick(nn);
         busy |= !TAILQ_EMPTY(&nn->ready);

@@ -95,7 +95,7 @@ static int parse_options(int argc, char **argv)
 {
     int i = 1;
 
-    for (; i < argc && str_starts(argv[i], "--"); i++) {
+    while (i < argc && str_starts(argv[i], "--")) {
         const char *value = i + 1 < argc ? argv[i + 1] : NULL;
         if (str_eq(argv[i], "--help")) {
             print_usage(stdout);
@@ -112,7 +112,7 @@ static int parse_options(int argc, char **argv)
             fprintf(stderr, "ERROR: unknown log level %s: DEBUG, INFO, WARN or ERROR\n", value);
             return -2;
         }
-        i++;
+        i += 2;
     }
     return i;
 }
