@@ -26,7 +26,6 @@ enum {
     TICK_MS = 500,
     LEASE_CHECK_MS = 2000,    /* dfs.namenode.lease-recheck-interval-ms' default */
     RECLAIM_PER_TURN = 10000, /* inodes of deleted trees freed between two batches of requests */
-    RESOURCE_CHECK_MS = 5000,
     WORKERS_MAX = 16,
     WORKERS_QUEUE_MAX = 4096,
 };
@@ -381,11 +380,25 @@ static void on_block_complete(void *context, struct block *block)
     }
 }
 
+/* Too little disk space for edits is safe mode until there is enough again (NameNodeResourceChecker). */
+static void watch_resources(struct namenode *nn)
+{
+    bool low = atomic_load(&nn->resources_low);
+
+    if (low == nn->were_low) return;
+    nn->were_low = low;
+    if (low)
+        safemode_enter(&nn->core, true);
+    else
+        safemode_resources_back(&nn->core);
+}
+
 static void tick(struct namenode *nn)
 {
     struct core *core = &nn->core;
     static int64_t leases_ms; /* core thread */
 
+    watch_resources(nn);
     core_tick(core);
     if (core->now_ms - leases_ms >= LEASE_CHECK_MS && !safemode_is_on(core)) {
         lease_monitor_tick(core);
@@ -637,7 +650,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     if (!rc) rc = rpc_server_start(nn->rpc, err);
     if (rc) goto out;
     nn->resource_timer = loop_timer_new(loop, check_resources, nn);
-    loop_timer_start_every(nn->resource_timer, RESOURCE_CHECK_MS);
+    loop_timer_start_every(nn->resource_timer, MAX(conf_ms(conf, CONF_dfs_namenode_resource_check_interval), 100));
     log_info("namenode is up at %s:%u after %" PRId64 " ms: %" PRIu64 " inodes, %" PRIu64 " blocks, txid %" PRIu64, nn->rpc_host, nn->rpc_port,
              clock_mono_ms() - began, inode_count(nn->core.tree.inodes), block_map_count(nn->core.blocks), nn->core.txid_applied);
 out:
