@@ -270,8 +270,8 @@ static void test_bad_xml(void **state UNUSED)
         "<configuration>\xff</configuration>",
         "<!DOCTYPE c [<!ENTITY x \"y\">]><configuration>&x;</configuration>",
         "<!DOCTYPE c [<!ENTITY x SYSTEM \"file:///etc/passwd\">]><configuration/>",
-        "<configuration xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include "
-        "href='b.xml'/></configuration>",
+        ("<configuration xmlns:xi='http://www.w3.org/2001/XInclude'><xi:include "
+         "href='b.xml'/></configuration>"),
         "<configuration><include href='b.xml'/></configuration>",
     };
 

@@ -15,7 +15,7 @@ enum { BPC = 512, CHUNK3 = 3 * BPC };
 
 static const struct checksum sum = {CHECKSUM_CRC32C, BPC};
 static const struct write_wish wish = {
-    .storage_type = PB__STORAGE_TYPE__DISK, .sum = sum, .fd = -1};
+    .storage_type = PB__STORAGE_TYPE__DISK, .sum = {CHECKSUM_CRC32C, BPC}, .fd = -1};
 
 static char root[] = "/tmp/tusk-dataset-XXXXXX";
 static struct dataset *dataset;
