@@ -41,7 +41,10 @@ void buf_put(struct buf *buf, const void *data, size_t size)
     if (size) memcpy(buf_extend(buf, size), data, size);
 }
 
-void buf_put_str(struct buf *buf, const char *s) { buf_put(buf, s, strlen(s)); }
+void buf_put_str(struct buf *buf, const char *s)
+{
+    buf_put(buf, s, strlen(s));
+}
 
 void buf_printf(struct buf *buf, const char *format, ...)
 {
@@ -65,10 +68,22 @@ const char *buf_cstr(struct buf *buf)
     return (const char *)buf->data;
 }
 
-void buf_put_u8(struct buf *buf, uint8_t value) { *buf_extend(buf, 1) = value; }
-void buf_put_u16(struct buf *buf, uint16_t value) { set_be16(buf_extend(buf, 2), value); }
-void buf_put_u32(struct buf *buf, uint32_t value) { set_be32(buf_extend(buf, 4), value); }
-void buf_put_u64(struct buf *buf, uint64_t value) { set_be64(buf_extend(buf, 8), value); }
+void buf_put_u8(struct buf *buf, uint8_t value)
+{
+    *buf_extend(buf, 1) = value;
+}
+void buf_put_u16(struct buf *buf, uint16_t value)
+{
+    set_be16(buf_extend(buf, 2), value);
+}
+void buf_put_u32(struct buf *buf, uint32_t value)
+{
+    set_be32(buf_extend(buf, 4), value);
+}
+void buf_put_u64(struct buf *buf, uint64_t value)
+{
+    set_be64(buf_extend(buf, 8), value);
+}
 
 void buf_set_u32(struct buf *buf, size_t offset, uint32_t value)
 {

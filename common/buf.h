@@ -18,10 +18,14 @@ struct buf {
 };
 
 void buf_release(struct buf *buf); /* frees; the buffer is empty and usable afterwards */
-static inline void buf_clear(struct buf *buf) { buf->length = 0; }
+static inline void buf_clear(struct buf *buf)
+{
+    buf->length = 0;
+}
 void buf_reserve(struct buf *buf, size_t more); /* room for `more` bytes behind length */
-uint8_t *buf_extend(struct buf *buf, size_t size); /* appends `size` bytes to be filled by the caller */
-void buf_consume(struct buf *buf, size_t size);    /* drops bytes from the front */
+uint8_t *buf_extend(struct buf *buf,
+                    size_t size); /* appends `size` bytes to be filled by the caller */
+void buf_consume(struct buf *buf, size_t size); /* drops bytes from the front */
 
 void buf_put(struct buf *buf, const void *data, size_t size);
 void buf_put_str(struct buf *buf, const char *s); /* without its NUL */
@@ -31,9 +35,10 @@ void buf_put_u8(struct buf *buf, uint8_t value);
 void buf_put_u16(struct buf *buf, uint16_t value);
 void buf_put_u32(struct buf *buf, uint32_t value);
 void buf_put_u64(struct buf *buf, uint64_t value);
-void buf_put_varint(struct buf *buf, uint64_t value);  /* protobuf base 128 */
-void buf_put_hvlong(struct buf *buf, int64_t value);   /* Hadoop's WritableUtils.writeVLong */
-void buf_set_u32(struct buf *buf, size_t offset, uint32_t value); /* overwrites four bytes written before */
+void buf_put_varint(struct buf *buf, uint64_t value); /* protobuf base 128 */
+void buf_put_hvlong(struct buf *buf, int64_t value);  /* Hadoop's WritableUtils.writeVLong */
+void buf_set_u32(struct buf *buf, size_t offset,
+                 uint32_t value); /* overwrites four bytes written before */
 
 struct cursor {
     const uint8_t *at;
@@ -45,8 +50,14 @@ static inline struct cursor cursor_of(const void *data, size_t size)
 {
     return (struct cursor){.at = data, .end = (const uint8_t *)data + size};
 }
-static inline bool cursor_ok(const struct cursor *cursor) { return !cursor->bad; }
-static inline size_t cursor_left(const struct cursor *cursor) { return (size_t)(cursor->end - cursor->at); }
+static inline bool cursor_ok(const struct cursor *cursor)
+{
+    return !cursor->bad;
+}
+static inline size_t cursor_left(const struct cursor *cursor)
+{
+    return (size_t)(cursor->end - cursor->at);
+}
 
 const uint8_t *cursor_bytes(struct cursor *cursor, size_t size); /* view into the input, or NULL */
 uint8_t cursor_u8(struct cursor *cursor);

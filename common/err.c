@@ -23,9 +23,18 @@ static const struct err_face *face_of(int code)
     return &faces[-code];
 }
 
-const char *err_text(int code) { return face_of(code)->text; }
-const char *err_java_class(int code) { return face_of(code)->java_class; }
-int err_errno(int code) { return face_of(code)->errno_value; }
+const char *err_text(int code)
+{
+    return face_of(code)->text;
+}
+const char *err_java_class(int code)
+{
+    return face_of(code)->java_class;
+}
+int err_errno(int code)
+{
+    return face_of(code)->errno_value;
+}
 
 int err_from_errno(int errno_value)
 {
@@ -65,7 +74,7 @@ static void set_text(struct err *err, int code, const char *format, va_list args
     vsnprintf(err->text, sizeof err->text, format, args);
 }
 
-int (err_set)(struct err *err, int code, const char *format, ...)
+int(err_set)(struct err *err, int code, const char *format, ...)
 {
     va_list args;
 
@@ -76,7 +85,7 @@ int (err_set)(struct err *err, int code, const char *format, ...)
     return code;
 }
 
-int (err_set_errno)(struct err *err, int errno_value, const char *format, ...)
+int(err_set_errno)(struct err *err, int errno_value, const char *format, ...)
 {
     int code = err_from_errno(errno_value);
     va_list args;
@@ -90,7 +99,7 @@ int (err_set_errno)(struct err *err, int errno_value, const char *format, ...)
     return code;
 }
 
-int (err_wrap)(struct err *err, int code, const char *format, ...)
+int(err_wrap)(struct err *err, int code, const char *format, ...)
 {
     char inner[ERR_TEXT_MAX];
     va_list args;
@@ -106,7 +115,7 @@ int (err_wrap)(struct err *err, int code, const char *format, ...)
     return code;
 }
 
-int (err_from_java)(struct err *err, const char *java_class, const char *text)
+int(err_from_java)(struct err *err, const char *java_class, const char *text)
 {
     int code = ERR_REMOTE;
 
@@ -116,7 +125,8 @@ int (err_from_java)(struct err *err, const char *java_class, const char *text)
             break;
         }
     err_set(err, code, "%s", text);
-    if (err && code == ERR_REMOTE) snprintf(err->java_class, sizeof err->java_class, "%s", java_class);
+    if (err && code == ERR_REMOTE)
+        snprintf(err->java_class, sizeof err->java_class, "%s", java_class);
     return code;
 }
 

@@ -29,12 +29,16 @@ enum err_code {
 enum { ERR_TEXT_MAX = 2048, ERR_CLASS_MAX = 128 };
 
 struct err {
-    int code;                       /* 0 or ERR_* */
-    char java_class[ERR_CLASS_MAX]; /* set when a remote side named a class that err.def does not know */
-    char text[ERR_TEXT_MAX];        /* what failed, on what, why, what to do; no newline at the end */
+    int code; /* 0 or ERR_* */
+    char java_class
+        [ERR_CLASS_MAX];     /* set when a remote side named a class that err.def does not know */
+    char text[ERR_TEXT_MAX]; /* what failed, on what, why, what to do; no newline at the end */
 };
 
-#define ERR_INIT {.code = 0, .java_class = "", .text = ""}
+#define ERR_INIT                                                                                   \
+    {                                                                                              \
+        .code = 0, .java_class = "", .text = ""                                                    \
+    }
 
 /* Sets code and text, cutting the text at its maximum; returns `code`, so that callers can `return err_set(...)`.
  * `err` may be NULL where the caller only wants the code. */

@@ -55,11 +55,14 @@ struct http_server *http_server_new(struct err *err)
     evhttp_set_max_headers_size(server->http, HTTP_HEADERS_MAX);
     evhttp_set_max_body_size(server->http, HTTP_BODY_MAX);
     evhttp_set_timeout(server->http, HTTP_TIMEOUT_S);
-    evhttp_set_allowed_methods(server->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT | EVHTTP_REQ_POST | EVHTTP_REQ_DELETE | EVHTTP_REQ_OPTIONS);
+    evhttp_set_allowed_methods(server->http, EVHTTP_REQ_GET | EVHTTP_REQ_HEAD | EVHTTP_REQ_PUT |
+                                                 EVHTTP_REQ_POST | EVHTTP_REQ_DELETE |
+                                                 EVHTTP_REQ_OPTIONS);
     return server;
 }
 
-void http_server_route(struct http_server *server, const char *path, http_handler *handler, void *context)
+void http_server_route(struct http_server *server, const char *path, http_handler *handler,
+                       void *context)
 {
     struct route *route = NEW(struct route), **at = &server->routes;
 
@@ -84,7 +87,8 @@ static void on_request(struct evhttp_request *raw, void *arg)
 {
     struct http_server *server = arg;
     const struct evhttp_uri *uri = evhttp_request_get_evhttp_uri(raw);
-    const char *path = uri ? evhttp_uri_get_path(uri) : NULL, *query = uri ? evhttp_uri_get_query(uri) : NULL;
+    const char *path = uri ? evhttp_uri_get_path(uri) : NULL,
+               *query = uri ? evhttp_uri_get_query(uri) : NULL;
     struct http_request request = {.raw = raw};
 
     TAILQ_INIT(&request.query);
@@ -103,7 +107,8 @@ static void on_request(struct evhttp_request *raw, void *arg)
     free(request.path); /* libevent's malloc */
 }
 
-int http_server_listen(struct http_server *server, const char *address, int default_port, uint16_t *port_out, struct err *err)
+int http_server_listen(struct http_server *server, const char *address, int default_port,
+                       uint16_t *port_out, struct err *err)
 {
     struct net_addr addr;
     int fd, rc = net_parse(address, default_port, &addr, err);
@@ -157,7 +162,10 @@ void http_server_free(struct http_server *server)
     mem_free(server);
 }
 
-const char *http_path(const struct http_request *request) { return request->path; }
+const char *http_path(const struct http_request *request)
+{
+    return request->path;
+}
 
 const char *http_method(const struct http_request *request)
 {
@@ -207,7 +215,8 @@ static void add_common_headers(struct http_request *request, const char *content
     if (content_type) http_add_header(request, "Content-Type", content_type);
 }
 
-void http_reply(struct http_request *request, int status, const char *content_type, const void *body, size_t size)
+void http_reply(struct http_request *request, int status, const char *content_type,
+                const void *body, size_t size)
 {
     struct evbuffer *buffer = evbuffer_new();
 

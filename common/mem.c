@@ -42,9 +42,18 @@ void *mem_realloc(void *old, size_t size)
     return p;
 }
 
-void *mem_try(size_t size) { return malloc(size ? size : 1); }
-void mem_free(void *p) { free(p); }
-char *mem_strdup(const char *s) { return mem_strndup(s, strlen(s)); }
+void *mem_try(size_t size)
+{
+    return malloc(size ? size : 1);
+}
+void mem_free(void *p)
+{
+    free(p);
+}
+char *mem_strdup(const char *s)
+{
+    return mem_strndup(s, strlen(s));
+}
 
 char *mem_strndup(const char *s, size_t length)
 {
@@ -89,8 +98,14 @@ void *arena_alloc(struct arena *arena, size_t size)
     return p;
 }
 
-void *arena_zalloc(struct arena *arena, size_t size) { return memset(arena_alloc(arena, size), 0, size); }
-char *arena_strdup(struct arena *arena, const char *s) { return arena_strndup(arena, s, strlen(s)); }
+void *arena_zalloc(struct arena *arena, size_t size)
+{
+    return memset(arena_alloc(arena, size), 0, size);
+}
+char *arena_strdup(struct arena *arena, const char *s)
+{
+    return arena_strndup(arena, s, strlen(s));
+}
 
 char *arena_strndup(struct arena *arena, const char *s, size_t length)
 {
@@ -124,12 +139,16 @@ void *arena_copy(struct arena *arena, const void *data, size_t size)
     return copy;
 }
 
-static void *pb_alloc(void *data, size_t size) { return arena_alloc(data, size); }
+static void *pb_alloc(void *data, size_t size)
+{
+    return arena_alloc(data, size);
+}
 static void pb_free(void *data UNUSED, void *p UNUSED) {}
 
 ProtobufCAllocator *arena_protobuf(struct arena *arena)
 {
-    arena->allocator = (ProtobufCAllocator){.alloc = pb_alloc, .free = pb_free, .allocator_data = arena};
+    arena->allocator =
+        (ProtobufCAllocator){.alloc = pb_alloc, .free = pb_free, .allocator_data = arena};
     return &arena->allocator;
 }
 

@@ -21,16 +21,16 @@ char *mem_strndup(const char *s, size_t length) __attribute__((returns_nonnull))
 char *mem_printf(const char *format, ...) PRINTF_LIKE(1, 2) __attribute__((returns_nonnull));
 void mem_free(void *p); /* NULL is fine */
 
-#define NEW(type)           ((type *)mem_zalloc(sizeof(type)))
-#define NEW_ARRAY(type, n)  ((type *)mem_zalloc(sizeof(type) * (size_t)(n)))
+#define NEW(type)          ((type *)mem_zalloc(sizeof(type)))
+#define NEW_ARRAY(type, n) ((type *)mem_zalloc(sizeof(type) * (size_t)(n)))
 
 /* Grows `array` (of *capacity elements) to hold at least `wanted`, doubling. */
-#define GROW(array, capacity, wanted)                                                                                 \
-    do {                                                                                                              \
-        if ((size_t)(wanted) > (size_t)(capacity)) {                                                                  \
-            (capacity) = MAX((size_t)(wanted), (size_t)(capacity) * 2);                                               \
-            (array) = mem_realloc((array), (size_t)(capacity) * sizeof *(array));                                     \
-        }                                                                                                             \
+#define GROW(array, capacity, wanted)                                                              \
+    do {                                                                                           \
+        if ((size_t)(wanted) > (size_t)(capacity)) {                                               \
+            (capacity) = MAX((size_t)(wanted), (size_t)(capacity)*2);                              \
+            (array) = mem_realloc((array), (size_t)(capacity) * sizeof *(array));                  \
+        }                                                                                          \
     } while (0)
 
 struct arena_chunk;
@@ -43,20 +43,26 @@ struct arena {
     ProtobufCAllocator allocator;
 };
 
-void *arena_alloc(struct arena *arena, size_t size) __attribute__((malloc, returns_nonnull)); /* 16-aligned, not zeroed */
+void *arena_alloc(struct arena *arena, size_t size)
+    __attribute__((malloc, returns_nonnull)); /* 16-aligned, not zeroed */
 void *arena_zalloc(struct arena *arena, size_t size) __attribute__((malloc, returns_nonnull));
 char *arena_strdup(struct arena *arena, const char *s) __attribute__((returns_nonnull));
-char *arena_strndup(struct arena *arena, const char *s, size_t length) __attribute__((returns_nonnull));
-char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3) __attribute__((returns_nonnull));
-void *arena_copy(struct arena *arena, const void *data, size_t size) __attribute__((returns_nonnull));
+char *arena_strndup(struct arena *arena, const char *s, size_t length)
+    __attribute__((returns_nonnull));
+char *arena_printf(struct arena *arena, const char *format, ...) PRINTF_LIKE(2, 3)
+    __attribute__((returns_nonnull));
+void *arena_copy(struct arena *arena, const void *data, size_t size)
+    __attribute__((returns_nonnull));
 
 /* An allocator for protobuf-c's unpack; free does nothing. Valid while the arena stays where it is. */
 ProtobufCAllocator *arena_protobuf(struct arena *arena);
 
-void arena_clear(struct arena *arena);   /* keeps one chunk for reuse */
-void arena_release(struct arena *arena); /* gives everything back; the arena is empty and usable afterwards */
+void arena_clear(struct arena *arena); /* keeps one chunk for reuse */
+void arena_release(
+    struct arena *arena); /* gives everything back; the arena is empty and usable afterwards */
 
-#define ARENA_NEW(arena, type)          ((type *)arena_zalloc((arena), sizeof(type)))
-#define ARENA_ARRAY(arena, type, count) ((type *)arena_zalloc((arena), sizeof(type) * (size_t)(count)))
+#define ARENA_NEW(arena, type) ((type *)arena_zalloc((arena), sizeof(type)))
+#define ARENA_ARRAY(arena, type, count)                                                            \
+    ((type *)arena_zalloc((arena), sizeof(type) * (size_t)(count)))
 
 #endif

@@ -6,7 +6,8 @@ static int set_pair(struct conf *conf, const char *pair, struct err *err)
 {
     const char *equals = strchr(pair, '=');
 
-    if (!equals || equals == pair) return err_set(err, ERR_ARGUMENT, "-D %s: it takes key=value", pair);
+    if (!equals || equals == pair)
+        return err_set(err, ERR_ARGUMENT, "-D %s: it takes key=value", pair);
     char *key = mem_strndup(pair, (size_t)(equals - pair));
     int rc = conf_set(conf, key, equals + 1, err);
     mem_free(key);
@@ -33,7 +34,8 @@ int program_conf(int argc, char **argv, struct conf **conf, struct err *err)
         if (str_starts(word, "-D") && word[2]) {
             rc = set_pair(*conf, word + 2, err);
             at++;
-        } else if (!str_eq(word, "-D") && !str_eq(word, "-conf") && !str_eq(word, "-fs") && !str_eq(word, "--config")) {
+        } else if (!str_eq(word, "-D") && !str_eq(word, "-conf") && !str_eq(word, "-fs") &&
+                   !str_eq(word, "--config")) {
             break;
         } else if (!has_value) {
             rc = err_set(err, ERR_ARGUMENT, "%s needs a value", word);

@@ -456,8 +456,9 @@ static int send_changes(struct nn_link *link, Pb__BlockReceivedAndDeletedRequest
     nn_registration(dn_of(link), pool, &registration, arena);
     request->registration = &registration;
     request->blockpoolid = pool->info.pool_id;
-    int rc = rpc_client_call(link->client, "blockReceivedAndDeleted", &request->base,
-                             &pb__block_received_and_deleted_response__descriptor, arena, NULL, err);
+    int rc =
+        rpc_client_call(link->client, "blockReceivedAndDeleted", &request->base,
+                        &pb__block_received_and_deleted_response__descriptor, arena, NULL, err);
     request->registration = NULL;
     return rc;
 }

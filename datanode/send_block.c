@@ -176,7 +176,8 @@ void send_block_op(struct xfer_context *ctx, const Pb__OpReadBlock *op)
     int64_t wanted = op->offset <= INT64_MAX / 2 && op->len <= INT64_MAX / 2
                          ? (int64_t)(op->offset + op->len)
                          : INT64_MAX;
-    int rc = pool ? dataset_open_read(pool, &block, wanted, READ_WAIT_MS, &read, &err) : err_code(&err);
+    int rc =
+        pool ? dataset_open_read(pool, &block, wanted, READ_WAIT_MS, &read, &err) : err_code(&err);
     if (!rc) rc = send_it(ctx, op, &read, &block, &started, &err);
     if (!rc)
         take_verdict(ctx);

@@ -4,7 +4,8 @@
 #include "namenode/core.h"
 #include "namenode/quota.h"
 
-static int find_file(struct core *core, const struct edit *edit, struct inode **file, struct err *err)
+static int find_file(struct core *core, const struct edit *edit, struct inode **file,
+                     struct err *err)
 {
     int rc = apply_find(core, edit, file, err);
 
@@ -17,7 +18,8 @@ static void make_complete(struct core *core, struct block *block)
     if (!block_is_complete(block)) blocks_force_complete(core, block);
 }
 
-static struct block *add_last_block(struct core *core, struct inode *file, const struct block_id *id, enum block_state state)
+static struct block *add_last_block(struct core *core, struct inode *file,
+                                    const struct block_id *id, enum block_state state)
 {
     struct block *block = blocks_add(core, file, id, state);
 
@@ -32,7 +34,8 @@ static void raise_generation_stamp(struct core *core, uint64_t stamp)
 }
 
 /* FSEditLogLoader.updateBlocks: the record's list is the file's list, give or take a last block. */
-static int merge_blocks(struct core *core, const struct edit *edit, struct inode *file, bool complete_last, struct err *err)
+static int merge_blocks(struct core *core, const struct edit *edit, struct inode *file,
+                        bool complete_last, struct err *err)
 {
     uint32_t old_count = file->block_count, common = MIN(old_count, edit->block_count);
 
@@ -41,23 +44,29 @@ static int merge_blocks(struct core *core, const struct edit *edit, struct inode
         const struct block_id *id = &edit->blocks[i];
         bool last = i == edit->block_count - 1;
 
-        if (block->id != id->id || (block->generation_stamp != id->generation_stamp && !(last && old_count == edit->block_count)))
+        if (block->id != id->id || (block->generation_stamp != id->generation_stamp &&
+                                    !(last && old_count == edit->block_count)))
             return apply_misfit(edit, err, "mismatched block ids or generation stamps");
-        if (block->length != id->length || block->generation_stamp != id->generation_stamp) blocks_update(core, block, id);
+        if (block->length != id->length || block->generation_stamp != id->generation_stamp)
+            blocks_update(core, block, id);
         raise_generation_stamp(core, id->generation_stamp);
         if (core->replaying && (!last || complete_last)) make_complete(core, block);
     }
     if (edit->block_count < old_count) {
-        if (!file->under_construction) return apply_misfit(edit, err, "a block would leave a closed file");
-        if (edit->block_count + 1 != old_count) return apply_misfit(edit, err, "more than one block would leave the file");
+        if (!file->under_construction)
+            return apply_misfit(edit, err, "a block would leave a closed file");
+        if (edit->block_count + 1 != old_count)
+            return apply_misfit(edit, err, "more than one block would leave the file");
         blocks_remove(core, inode_drop_last_block(file));
     }
     for (uint32_t i = old_count; i < edit->block_count; i++)
-        add_last_block(core, file, &edit->blocks[i], complete_last ? BLOCK_COMPLETE : BLOCK_UNDER_CONSTRUCTION);
+        add_last_block(core, file, &edit->blocks[i],
+                       complete_last ? BLOCK_COMPLETE : BLOCK_UNDER_CONSTRUCTION);
     return 0;
 }
 
-static int update_blocks(struct core *core, const struct edit *edit, struct inode *file, bool complete_last, struct err *err)
+static int update_blocks(struct core *core, const struct edit *edit, struct inode *file,
+                         bool complete_last, struct err *err)
 {
     struct quota_mark mark = quota_mark(core, file);
     int rc = merge_blocks(core, edit, file, complete_last, err);
@@ -66,17 +75,22 @@ static int update_blocks(struct core *core, const struct edit *edit, struct inod
     return rc;
 }
 
-static void open_for_writing(struct core *core, struct inode *file, const char *client, const char *machine)
+static void open_for_writing(struct core *core, struct inode *file, const char *client,
+                             const char *machine)
 {
     file->under_construction = 1;
     lease_add(core->leases, file->id, client, machine, core->now_ms);
 }
 
-static int make_file(struct core *core, const struct edit *edit, const struct resolved *path, struct inode **out, struct err *err)
+static int make_file(struct core *core, const struct edit *edit, const struct resolved *path,
+                     struct inode **out, struct err *err)
 {
-    if (!path->parent || !inode_is_dir(path->parent)) return apply_misfit(edit, err, "the parent directory is missing");
-    if (inode_find(core->tree.inodes, edit->inode_id)) return apply_misfit(edit, err, "the inode id is in use");
-    if (path->last_length == 0 || path->last_length > INODE_NAME_MAX) return apply_misfit(edit, err, "bad name");
+    if (!path->parent || !inode_is_dir(path->parent))
+        return apply_misfit(edit, err, "the parent directory is missing");
+    if (inode_find(core->tree.inodes, edit->inode_id))
+        return apply_misfit(edit, err, "the inode id is in use");
+    if (path->last_length == 0 || path->last_length > INODE_NAME_MAX)
+        return apply_misfit(edit, err, "bad name");
 
     struct inode *file = inode_new(core->tree.inodes, INODE_FILE, edit->inode_id);
     int rc = inode_set_block_size(core->tree.inodes, file, edit->block_size, err);
@@ -91,7 +105,8 @@ static int make_file(struct core *core, const struct edit *edit, const struct re
     inode_set_name(core->tree.inodes, file, path->last_name, path->last_length);
     tree_link(&core->tree, path->parent, file);
     quota_linked(core, file);
-    if (edit->mtime_ms > (int64_t)path->parent->mtime_ms) path->parent->mtime_ms = (uint64_t)edit->mtime_ms; /* never back */
+    if (edit->mtime_ms > (int64_t)path->parent->mtime_ms)
+        path->parent->mtime_ms = (uint64_t)edit->mtime_ms; /* never back */
     core->tree.inode_id_last = MAX(core->tree.inode_id_last, edit->inode_id);
     *out = file;
     return 0;
@@ -110,8 +125,10 @@ int apply_add(struct core *core, const struct edit *edit, struct err *err)
         goto out;
     }
     if (edit->ec_policy) {
-        rc = err_set(err, ERR_UNSUPPORTED, "edit %" PRIu64 " creates the erasure coded file %s, which this version cannot hold", edit->txid,
-                     edit->path);
+        rc = err_set(err, ERR_UNSUPPORTED,
+                     "edit %" PRIu64
+                     " creates the erasure coded file %s, which this version cannot hold",
+                     edit->txid, edit->path);
         goto out;
     }
     if (file && edit->overwrite) {
@@ -156,11 +173,13 @@ int apply_add_block(struct core *core, const struct edit *edit, struct err *err)
     int rc = find_file(core, edit, &file, err);
 
     if (rc) return rc;
-    if (edit->block_count < 1 || edit->block_count > 2) return apply_misfit(edit, err, "it must carry one or two blocks");
+    if (edit->block_count < 1 || edit->block_count > 2)
+        return apply_misfit(edit, err, "it must carry one or two blocks");
     struct block *last = inode_last_block(file);
     if (edit->block_count == 2) {
         const struct block_id *previous = &edit->blocks[0];
-        if (!last || last->id != previous->id || last->generation_stamp != previous->generation_stamp)
+        if (!last || last->id != previous->id ||
+            last->generation_stamp != previous->generation_stamp)
             return apply_misfit(edit, err, "the file's last block is another one");
         if (last->length != previous->length) blocks_update(core, last, previous);
         if (core->replaying) make_complete(core, last);
@@ -168,7 +187,8 @@ int apply_add_block(struct core *core, const struct edit *edit, struct err *err)
         return apply_misfit(edit, err, "the file has blocks already");
     }
     const struct block_id *added = &edit->blocks[edit->block_count - 1];
-    if (block_find(core->blocks, added->id)) return apply_misfit(edit, err, "the block id is in use");
+    if (block_find(core->blocks, added->id))
+        return apply_misfit(edit, err, "the block id is in use");
     struct quota_mark mark = quota_mark(core, file);
     add_last_block(core, file, added, BLOCK_UNDER_CONSTRUCTION);
     quota_settle(core, file, &mark);
@@ -214,18 +234,24 @@ static uint64_t drop_blocks_beyond(struct core *core, struct inode *file, uint64
     return left;
 }
 
-static int truncate_file(struct core *core, const struct edit *edit, struct inode *file, struct err *err)
+static int truncate_file(struct core *core, const struct edit *edit, struct inode *file,
+                         struct err *err)
 {
-    if (edit->value > inode_length(file, true)) return apply_misfit(edit, err, "the new length is beyond the end");
+    if (edit->value > inode_length(file, true))
+        return apply_misfit(edit, err, "the new length is beyond the end");
     uint64_t left = drop_blocks_beyond(core, file, edit->value);
     file->mtime_ms = (uint64_t)edit->mtime_ms;
     if (left == edit->value) return 0;
 
     const struct block_id *cut = edit->blocks;
     struct block *last = inode_last_block(file);
-    if (edit->block_count != 1) return apply_misfit(edit, err, "the cut runs through a block but none is given");
+    if (edit->block_count != 1)
+        return apply_misfit(edit, err, "the cut runs through a block but none is given");
     if (cut->id != last->id)
-        return err_set(err, ERR_UNSUPPORTED, "edit %" PRIu64 " truncates %s by copy, which only snapshots and upgrades need", edit->txid, edit->path);
+        return err_set(err, ERR_UNSUPPORTED,
+                       "edit %" PRIu64
+                       " truncates %s by copy, which only snapshots and upgrades need",
+                       edit->txid, edit->path);
     open_for_writing(core, file, edit->client_name, edit->client_machine);
     blocks_reopen(core, last);
     blocks_set_truncate(core, last, last->length - (left - edit->value));

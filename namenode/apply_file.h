@@ -14,7 +14,8 @@ int apply_update_blocks(struct core *core, const struct edit *edit, struct err *
 int apply_append(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
 int apply_truncate(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
 int apply_reassign_lease(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
-int apply_generation_stamp_v1(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+int apply_generation_stamp_v1(struct core *core, const struct edit *edit,
+                              struct err *err) MUST_CHECK;
 int apply_generation_stamp(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
 int apply_allocate_block_id(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
 

@@ -33,7 +33,12 @@ int audit_open(struct audit **out, struct err *err)
     if (!audit->console) {
         char *path = mem_printf("%s/hdfs-audit.log", str_empty(dir) ? "." : dir);
         audit->fd = open(path, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
-        int rc = audit->fd < 0 ? err_set_errno(err, errno, "open the audit log %s (from HADOOP_LOG_DIR and HDFS_AUDIT_LOGGER)", path) : 0;
+        int rc =
+            audit->fd < 0
+                ? err_set_errno(err, errno,
+                                "open the audit log %s (from HADOOP_LOG_DIR and HDFS_AUDIT_LOGGER)",
+                                path)
+                : 0;
         mem_free(path);
         if (rc) {
             mem_free(audit);
@@ -94,10 +99,12 @@ static void put_permission(struct buf *buf, struct core *core, const struct inod
     for (int i = 0; i < 9; i++)
         if (!(inode->mode & (0400u >> i))) text[i] = '-';
     if (inode->mode & INODE_MODE_STICKY) text[8] = inode->mode & 1 ? 't' : 'T';
-    buf_printf(buf, "\tperm=%s:%s:%s", inode_user(core->tree.inodes, inode), inode_group(core->tree.inodes, inode), text);
+    buf_printf(buf, "\tperm=%s:%s:%s", inode_user(core->tree.inodes, inode),
+               inode_group(core->tree.inodes, inode), text);
 }
 
-bool audit_log(struct audit *audit, struct core *core, const struct op *op, const char *command, bool allowed)
+bool audit_log(struct audit *audit, struct core *core, const struct op *op, const char *command,
+               bool allowed)
 {
     if (!audit) return false;
     pthread_mutex_lock(&audit->lock);
@@ -128,7 +135,9 @@ void audit_flush(void *arg)
 
     pthread_mutex_lock(&audit->lock);
     if (audit->left_out) {
-        buf_printf(&audit->pending, "%" PRIu64 " audit lines were left out because the disk did not keep up\n", audit->left_out);
+        buf_printf(&audit->pending,
+                   "%" PRIu64 " audit lines were left out because the disk did not keep up\n",
+                   audit->left_out);
         audit->left_out = 0;
     }
     struct buf full = audit->pending;
@@ -139,7 +148,8 @@ void audit_flush(void *arg)
         ssize_t n = write(audit->fd, full.data + done, full.length - done);
         if (n < 0 && errno == EINTR) continue;
         if (n < 0) {
-            log_limited(LOG_ERROR, 60 * SECOND_MS, "the audit log cannot be written: %s", strerror(errno));
+            log_limited(LOG_ERROR, 60 * SECOND_MS, "the audit log cannot be written: %s",
+                        strerror(errno));
             break;
         }
         done += (size_t)n;

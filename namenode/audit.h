@@ -14,11 +14,13 @@ enum { AUDIT_PENDING_MAX = 16 << 20 };
 
 struct audit;
 
-int audit_open(struct audit **out, struct err *err) MUST_CHECK; /* *out is NULL when auditing is off */
-void audit_close(struct audit *audit);                          /* flushes; NULL is fine */
+int audit_open(struct audit **out,
+               struct err *err) MUST_CHECK; /* *out is NULL when auditing is off */
+void audit_close(struct audit *audit);      /* flushes; NULL is fine */
 
 /* One request, allowed or not. Core thread. `audit` may be NULL. True: audit_flush() is wanted. */
-bool audit_log(struct audit *audit, struct core *core, const struct op *op, const char *command, bool allowed);
+bool audit_log(struct audit *audit, struct core *core, const struct op *op, const char *command,
+               bool allowed);
 void audit_flush(void *audit); /* loop_fn; main thread */
 
 #endif

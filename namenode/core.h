@@ -58,7 +58,8 @@ struct core_conf {
     bool check_ip_hostname;
     bool prefer_local_node;
     const char *host_name; /* in texts of safe mode; NULL: localhost */
-    uint32_t heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */
+    uint32_t
+        heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */
 };
 
 struct core_identity { /* VERSION */
@@ -78,20 +79,21 @@ struct core {
     struct core_identity identity;
     struct tree tree;
     struct block_map *blocks;
-    struct block_manager *manager;   /* redundancy queues, pending work, invalidations: block_manager.h */
+    struct block_manager
+        *manager; /* redundancy queues, pending work, invalidations: block_manager.h */
     struct dn_table datanodes;
     struct lease_table *leases;
     struct retry_cache *retry_cache;
     struct safemode *safemode;
-    struct hosts *hosts; /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
+    struct hosts *hosts;       /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
     uint64_t generation_stamp; /* last one given out */
     uint64_t block_id_last;    /* last one given out */
     uint64_t striped_block_id_last;
     uint64_t generation_stamp_v1, generation_stamp_v1_limit; /* kept for images */
-    uint64_t txid_applied;     /* last record applied */
-    int64_t now_ms;            /* monotonic; set before every request and tick */
-    int64_t now_wall_ms;       /* wall clock, for times that users see */
-    uint64_t random;           /* state of the core's own generator (core_random) */
+    uint64_t txid_applied;                                   /* last record applied */
+    int64_t now_ms;      /* monotonic; set before every request and tick */
+    int64_t now_wall_ms; /* wall clock, for times that users see */
+    uint64_t random;     /* state of the core's own generator (core_random) */
     bool replaying;
     core_edit_sink sink;
     void *sink_context;
@@ -108,6 +110,7 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
 /* Applies the edit and hands it to the journal. Never fails for a checked edit (asserts). Answers its txid. */
 uint64_t core_edit(struct core *core, struct edit *edit);
 
-uint64_t core_random(struct core *core); /* splitmix64 over core->random: seeded, so that the simulator repeats */
+uint64_t core_random(
+    struct core *core); /* splitmix64 over core->random: seeded, so that the simulator repeats */
 
 #endif

@@ -101,8 +101,10 @@ static const char *float_text(float value, char text[32])
         char *e = strchr(digits_text, 'e');
         int exponent = atoi(e + 1), decimals = MAX(digits - 1, 1);
         *e = '\0';
-        if (scientific) snprintf(text, 32, "%.*fE%d", decimals, strtod(digits_text, NULL), exponent);
-        else snprintf(text, 32, "%.*f", MAX(digits - 1 - exponent, 1), (double)value);
+        if (scientific)
+            snprintf(text, 32, "%.*fE%d", decimals, strtod(digits_text, NULL), exponent);
+        else
+            snprintf(text, 32, "%.*f", MAX(digits - 1 - exponent, 1), (double)value);
         break;
     }
     return text;
@@ -117,14 +119,16 @@ static void put_percent(struct buf *out, uint64_t part, uint64_t whole)
 
 /* ---- replicas ---- */
 
-static const char *replica_status(const struct core *core, const struct fsck *fsck, const struct block *block, const struct storage *storage)
+static const char *replica_status(const struct core *core, const struct fsck *fsck,
+                                  const struct block *block, const struct storage *storage)
 {
     const struct datanode *dn = storage->datanode;
     enum replica_kind kind = replica_kind(core, block, storage);
 
     if (dn->admin_state == DN_DECOMMISSIONED) return "DECOMMISSIONED";
     if (dn->admin_state == DN_DECOMMISSIONING) return "DECOMMISSIONING";
-    if (fsck->options.maintenance && dn->admin_state == DN_ENTERING_MAINTENANCE) return "ENTERING MAINTENANCE";
+    if (fsck->options.maintenance && dn->admin_state == DN_ENTERING_MAINTENANCE)
+        return "ENTERING MAINTENANCE";
     if (fsck->options.maintenance && dn->admin_state == DN_IN_MAINTENANCE) return "IN MAINTENANCE";
     if (kind == KIND_CORRUPT) return "CORRUPT";
     if (kind == KIND_EXCESS) return "EXCESS";
@@ -132,14 +136,16 @@ static const char *replica_status(const struct core *core, const struct fsck *fs
     return storage->stale ? "STALE_BLOCK_CONTENT" : "LIVE";
 }
 
-static void put_replicas(const struct core *core, const struct fsck *fsck, const struct block *block, struct buf *out)
+static void put_replicas(const struct core *core, const struct fsck *fsck,
+                         const struct block *block, struct buf *out)
 {
     const struct fsck_options *o = &fsck->options;
     struct storage *storages[HOLDERS_MAX];
     size_t count;
 
     if (!o->locations && !o->racks && !o->replica_details && !o->upgrade_domains) return;
-    count = block_is_complete(block) ? blocks_holders(core, block, storages, HOLDERS_MAX) : blocks_expected(core, block, storages, HOLDERS_MAX);
+    count = block_is_complete(block) ? blocks_holders(core, block, storages, HOLDERS_MAX)
+                                     : blocks_expected(core, block, storages, HOLDERS_MAX);
     buf_put_str(out, "  [");
     for (size_t i = 0; i < count; i++) {
         const struct datanode *dn = storages[i]->datanode;
@@ -147,9 +153,12 @@ static void put_replicas(const struct core *core, const struct fsck *fsck, const
         if (o->racks)
             buf_printf(out, "%s/%s:%u", dn->location, dn->ip, dn->xfer_port);
         else
-            buf_printf(out, "DatanodeInfoWithStorage[%s:%u,%s,%s]", dn->ip, dn->xfer_port, storages[i]->uuid, storage_type_name(storages[i]->type));
-        if (o->upgrade_domains) buf_printf(out, "(ud=%s)", dn->upgrade_domain ? dn->upgrade_domain : "undefined");
-        if (o->replica_details) buf_printf(out, "(%s)", replica_status(core, fsck, block, storages[i]));
+            buf_printf(out, "DatanodeInfoWithStorage[%s:%u,%s,%s]", dn->ip, dn->xfer_port,
+                       storages[i]->uuid, storage_type_name(storages[i]->type));
+        if (o->upgrade_domains)
+            buf_printf(out, "(ud=%s)", dn->upgrade_domain ? dn->upgrade_domain : "undefined");
+        if (o->replica_details)
+            buf_printf(out, "(%s)", replica_status(core, fsck, block, storages[i]));
     }
     buf_put_u8(out, ']');
 }
@@ -163,8 +172,8 @@ struct file_check {
     struct buf report; /* a line per block */
 };
 
-static void check_under_replicated(struct fsck *fsck, struct file_check *check, const char *name, const struct replica_numbers *n, uint32_t total,
-                                   struct buf *out)
+static void check_under_replicated(struct fsck *fsck, struct file_check *check, const char *name,
+                                   const struct replica_numbers *n, uint32_t total, struct buf *out)
 {
     uint32_t wanted = check->file->replication;
 
@@ -173,15 +182,20 @@ static void check_under_replicated(struct fsck *fsck, struct file_check *check, 
     fsck->result.under++;
     check->under++;
     if (!fsck->options.files) buf_printf(out, "\n%s: ", check->path);
-    buf_printf(out, " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u decommissioned replica(s), %u decommissioning replica(s)",
-               name, wanted, n->of[KIND_LIVE], n->of[KIND_DECOMMISSIONED], n->of[KIND_DECOMMISSIONING]);
+    buf_printf(out,
+               " Under replicated %s. Target Replicas is %u but found %u live replica(s), %u "
+               "decommissioned replica(s), %u decommissioning replica(s)",
+               name, wanted, n->of[KIND_LIVE], n->of[KIND_DECOMMISSIONED],
+               n->of[KIND_DECOMMISSIONING]);
     if (fsck->options.maintenance)
-        buf_printf(out, "%u, entering maintenance replica(s) and %u in maintenance replica(s).\n", n->of[KIND_ENTERING_MAINTENANCE], n->of[KIND_IN_MAINTENANCE]);
+        buf_printf(out, "%u, entering maintenance replica(s) and %u in maintenance replica(s).\n",
+                   n->of[KIND_ENTERING_MAINTENANCE], n->of[KIND_IN_MAINTENANCE]);
     else
         buf_put_str(out, ".\n");
 }
 
-static void check_placement(struct core *core, struct fsck *fsck, struct file_check *check, struct block *block, const char *name, struct buf *out)
+static void check_placement(struct core *core, struct fsck *fsck, struct file_check *check,
+                            struct block *block, const char *name, struct buf *out)
 {
     struct storage *storages[HOLDERS_MAX];
     size_t count = blocks_live(core, block, storages, HOLDERS_MAX);
@@ -190,7 +204,9 @@ static void check_placement(struct core *core, struct fsck *fsck, struct file_ch
     fsck->result.misplaced++;
     if (!fsck->options.files) buf_printf(out, "%s%s: ", check->under ? "" : "\n", check->path);
     check->misplaced++;
-    buf_printf(out, " Replica placement policy is violated for %s. Block should be additionally replicated on 1 more rack(s). Total number of racks in the cluster: %u\n",
+    buf_printf(out,
+               " Replica placement policy is violated for %s. Block should be additionally "
+               "replicated on 1 more rack(s). Total number of racks in the cluster: %u\n",
                name, topology_rack_count(core->datanodes.topology));
     if (fsck->options.replicate) {
         redundancy_check(core, block, NULL, NULL);
@@ -198,7 +214,8 @@ static void check_placement(struct core *core, struct fsck *fsck, struct file_ch
     }
 }
 
-static void check_block(struct core *core, struct fsck *fsck, struct file_check *check, struct block *block, uint32_t number, struct buf *out)
+static void check_block(struct core *core, struct fsck *fsck, struct file_check *check,
+                        struct block *block, uint32_t number, struct buf *out)
 {
     struct result *r = &fsck->result;
     struct replica_numbers n;
@@ -207,7 +224,8 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
     const char *name = extended_block_text(core->identity.block_pool_id, &id, &arena);
 
     replicas_count(core, block, &n);
-    uint32_t out_of_service = (uint32_t)n.of[KIND_DECOMMISSIONED] + n.of[KIND_DECOMMISSIONING] + n.of[KIND_ENTERING_MAINTENANCE] + n.of[KIND_IN_MAINTENANCE];
+    uint32_t out_of_service = (uint32_t)n.of[KIND_DECOMMISSIONED] + n.of[KIND_DECOMMISSIONING] +
+                              n.of[KIND_ENTERING_MAINTENANCE] + n.of[KIND_IN_MAINTENANCE];
     uint32_t live = n.of[KIND_LIVE], total = live + out_of_service;
     r->decommissioned += n.of[KIND_DECOMMISSIONED];
     r->decommissioning += n.of[KIND_DECOMMISSIONING];
@@ -215,8 +233,10 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
     r->in_maintenance += n.of[KIND_IN_MAINTENANCE];
     r->replicas += total;
     r->expected += check->file->replication;
-    if (total < core->conf.replication_min) r->under_min++;
-    else r->minimally++;
+    if (total < core->conf.replication_min)
+        r->under_min++;
+    else
+        r->minimally++;
     if (live + n.of[KIND_EXCESS] > check->file->replication) r->over++;
     bool corrupt = blocks_all_corrupt(core, block);
     if (corrupt) {
@@ -224,7 +244,8 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
         r->corrupt_size += id.length;
         check->corrupt++;
         check->corrupt_size += id.length;
-        buf_printf(out, "\n%s: CORRUPT blockpool %s block blk_%" PRId64 "\n", check->path, core->identity.block_pool_id, (int64_t)id.id);
+        buf_printf(out, "\n%s: CORRUPT blockpool %s block blk_%" PRId64 "\n", check->path,
+                   core->identity.block_pool_id, (int64_t)id.id);
     }
     check_under_replicated(fsck, check, name, &n, total, out);
     check_placement(core, fsck, check, block, name, out);
@@ -243,14 +264,17 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
     arena_release(&arena);
 }
 
-static void report_open_block(struct core *core, struct fsck *fsck, struct file_check *check, struct block *block, uint32_t number)
+static void report_open_block(struct core *core, struct fsck *fsck, struct file_check *check,
+                              struct block *block, uint32_t number)
 {
     struct storage *storages[HOLDERS_MAX];
     struct arena arena = {0};
     struct block_id id = block_name(block);
 
-    buf_printf(&check->report, "\nUnder Construction Block:\n%u. %s len=%" PRIu64 " Expected_repl=%zu", number,
-               extended_block_text(core->identity.block_pool_id, &id, &arena), id.length, blocks_expected(core, block, storages, HOLDERS_MAX));
+    buf_printf(&check->report,
+               "\nUnder Construction Block:\n%u. %s len=%" PRIu64 " Expected_repl=%zu", number,
+               extended_block_text(core->identity.block_pool_id, &id, &arena), id.length,
+               blocks_expected(core, block, storages, HOLDERS_MAX));
     put_replicas(core, fsck, block, &check->report);
     arena_release(&arena);
 }
@@ -261,11 +285,13 @@ static void put_damage(const struct file_check *check, bool files, struct buf *o
 
     if (check->missing) {
         if (!files) buf_printf(out, "\n%s: ", check->path);
-        buf_printf(out, "%sMISSING %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before, check->missing, check->missing_size, files ? "" : ".", after);
+        buf_printf(out, "%sMISSING %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before,
+                   check->missing, check->missing_size, files ? "" : ".", after);
     }
     if (check->corrupt) {
         if (!files) buf_printf(out, "\n%s: ", check->path);
-        buf_printf(out, "%sCORRUPT %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before, check->corrupt, check->corrupt_size, files ? "" : ".", after);
+        buf_printf(out, "%sCORRUPT %" PRIu64 " blocks of total size %" PRIu64 " B%s%s", before,
+                   check->corrupt, check->corrupt_size, files ? "" : ".", after);
     }
 }
 
@@ -289,7 +315,8 @@ static void delete_file(struct core *core, struct fsck *fsck, const char *path)
     arena_release(&arena);
 }
 
-static void check_file(struct core *core, struct fsck *fsck, const struct inode *file, const char *path, struct buf *out)
+static void check_file(struct core *core, struct fsck *fsck, const struct inode *file,
+                       const char *path, struct buf *out)
 {
     struct result *r = &fsck->result;
     struct block *last = inode_last_block(file);
@@ -308,7 +335,8 @@ static void check_file(struct core *core, struct fsck *fsck, const struct inode 
     r->size += length;
     r->blocks += file->block_count;
     if (fsck->options.files || (open && fsck->options.open_for_write))
-        buf_printf(out, "%s %" PRIu64 " bytes, replicated: replication=%u, %u block(s)%s: ", path, length, file->replication, file->block_count,
+        buf_printf(out, "%s %" PRIu64 " bytes, replicated: replication=%u, %u block(s)%s: ", path,
+                   length, file->replication, file->block_count,
                    open && fsck->options.open_for_write ? ", OPENFORWRITE" : "");
     else if (r->files % 100 == 0)
         buf_put_u8(out, '.');
@@ -326,14 +354,18 @@ static void check_file(struct core *core, struct fsck *fsck, const struct inode 
         else if (!check.under && !check.misplaced)
             buf_put_str(out, " OK\n");
     }
-    if (fsck->options.files && fsck->options.blocks) buf_printf(out, "%.*s\n", (int)check.report.length, check.report.length ? (char *)check.report.data : "");
+    if (fsck->options.files && fsck->options.blocks)
+        buf_printf(out, "%.*s\n", (int)check.report.length,
+                   check.report.length ? (char *)check.report.data : "");
     buf_release(&check.report);
-    if (damaged && !open && fsck->options.remove) delete_file(core, fsck, path); /* `file` is gone afterwards */
+    if (damaged && !open && fsck->options.remove)
+        delete_file(core, fsck, path); /* `file` is gone afterwards */
 }
 
 /* ---- the walk ---- */
 
-static void check_entry(struct core *core, struct fsck *fsck, struct inode *inode, char *path, struct buf *out)
+static void check_entry(struct core *core, struct fsck *fsck, struct inode *inode, char *path,
+                        struct buf *out)
 {
     if ((fsck->dirs + fsck->symlinks + fsck->result.files) % 1000 == 0) buf_put_u8(out, '\n');
     if (inode_is_symlink(inode)) {
@@ -359,7 +391,9 @@ static int may_list(struct core *core, struct fsck *fsck, const char *path, stru
     int rc = resolve_path(&core->tree, path, &arena, &resolved, err);
 
     op.arena = &arena;
-    if (!rc && resolved.inode) rc = perm_check(core, &op, &resolved, &(struct perm_request){.target = ACTION_READ_EXECUTE}, err);
+    if (!rc && resolved.inode)
+        rc = perm_check(core, &op, &resolved, &(struct perm_request){.target = ACTION_READ_EXECUTE},
+                        err);
     arena_release(&arena);
     return rc;
 }
@@ -375,7 +409,8 @@ static int walk_on(struct core *core, struct fsck *fsck, struct buf *out, struct
         int rc = may_list(core, fsck, top->path, err);
         if (rc) return rc;
     }
-    if (!dir || !inode_is_dir(dir) || !dir_list(&core->tree, dir, top->last, top->last_length, &child, 1, &remaining)) {
+    if (!dir || !inode_is_dir(dir) ||
+        !dir_list(&core->tree, dir, top->last, top->last_length, &child, 1, &remaining)) {
         pop(fsck);
         return 0;
     }
@@ -383,7 +418,10 @@ static int walk_on(struct core *core, struct fsck *fsck, struct buf *out, struct
     const uint8_t *name = inode_name(child, &length);
     memcpy(top->last, name, length);
     top->last_length = length;
-    check_entry(core, fsck, child, mem_printf("%s/%.*s", str_eq(top->path, "/") ? "" : top->path, (int)length, (const char *)name), out);
+    check_entry(core, fsck, child,
+                mem_printf("%s/%.*s", str_eq(top->path, "/") ? "" : top->path, (int)length,
+                           (const char *)name),
+                out);
     return 0;
 }
 
@@ -400,10 +438,12 @@ static void put_replicated(struct core *core, const struct result *r, struct buf
     buf_printf(out, " Total size:\t%" PRIu64 " B", r->size);
     if (r->open_size) buf_printf(out, " (Total open files size: %" PRIu64 " B)", r->open_size);
     buf_printf(out, "\n Total files:\t%" PRIu64, r->files);
-    if (r->open_files) buf_printf(out, " (Files currently being written: %" PRIu64 ")", r->open_files);
+    if (r->open_files)
+        buf_printf(out, " (Files currently being written: %" PRIu64 ")", r->open_files);
     buf_printf(out, "\n Total blocks (validated):\t%" PRIu64, r->blocks);
     if (r->blocks) buf_printf(out, " (avg. block size %" PRIu64 " B)", r->size / r->blocks);
-    if (r->open_blocks) buf_printf(out, " (Total open file blocks (not validated): %" PRIu64 ")", r->open_blocks);
+    if (r->open_blocks)
+        buf_printf(out, " (Total open file blocks (not validated): %" PRIu64 ")", r->open_blocks);
     if (r->corrupt_files || r->under_min) {
         buf_put_str(out, "\n  ********************************");
         if (r->under_min) {
@@ -413,8 +453,14 @@ static void put_replicated(struct core *core, const struct result *r, struct buf
         }
         if (r->corrupt_files) {
             buf_printf(out, "\n  CORRUPT FILES:\t%" PRIu64, r->corrupt_files);
-            if (r->missing_size) buf_printf(out, "\n  MISSING BLOCKS:\t%" PRIu64 "\n  MISSING SIZE:\t\t%" PRIu64 " B", r->missing, r->missing_size);
-            if (r->corrupt) buf_printf(out, "\n  CORRUPT BLOCKS: \t%" PRIu64 "\n  CORRUPT SIZE:\t\t%" PRIu64 " B", r->corrupt, r->corrupt_size);
+            if (r->missing_size)
+                buf_printf(out,
+                           "\n  MISSING BLOCKS:\t%" PRIu64 "\n  MISSING SIZE:\t\t%" PRIu64 " B",
+                           r->missing, r->missing_size);
+            if (r->corrupt)
+                buf_printf(out,
+                           "\n  CORRUPT BLOCKS: \t%" PRIu64 "\n  CORRUPT SIZE:\t\t%" PRIu64 " B",
+                           r->corrupt, r->corrupt_size);
         }
         buf_put_str(out, "\n  ********************************");
     }
@@ -424,21 +470,32 @@ static void put_replicated(struct core *core, const struct result *r, struct buf
     put_count(out, "Mis-replicated blocks:\t\t", r->misplaced, r->blocks);
     char average[32];
     float value = r->blocks ? (float)r->replicas / (float)r->blocks : 0.0f;
-    buf_printf(out, "\n Default replication factor:\t%u\n Average block replication:\t%s\n Missing blocks:\t\t%" PRIu64 "\n Corrupt blocks:\t\t%" PRIu64 "\n Missing replicas:\t\t%" PRIu64,
-               core->conf.replication, float_text(value, average), r->missing, r->corrupt, r->missing_replicas);
+    buf_printf(out,
+               "\n Default replication factor:\t%u\n Average block replication:\t%s\n Missing "
+               "blocks:\t\t%" PRIu64 "\n Corrupt blocks:\t\t%" PRIu64
+               "\n Missing replicas:\t\t%" PRIu64,
+               core->conf.replication, float_text(value, average), r->missing, r->corrupt,
+               r->missing_replicas);
     if (r->replicas) put_percent(out, r->missing_replicas, r->expected);
-    if (r->decommissioned) buf_printf(out, "\n DecommissionedReplicas:\t%" PRIu64, r->decommissioned);
-    if (r->decommissioning) buf_printf(out, "\n DecommissioningReplicas:\t%" PRIu64, r->decommissioning);
-    if (r->entering_maintenance) buf_printf(out, "\n EnteringMaintenanceReplicas:\t%" PRIu64, r->entering_maintenance);
-    if (r->in_maintenance) buf_printf(out, "\n InMaintenanceReplicas:\t%" PRIu64, r->in_maintenance);
+    if (r->decommissioned)
+        buf_printf(out, "\n DecommissionedReplicas:\t%" PRIu64, r->decommissioned);
+    if (r->decommissioning)
+        buf_printf(out, "\n DecommissioningReplicas:\t%" PRIu64, r->decommissioning);
+    if (r->entering_maintenance)
+        buf_printf(out, "\n EnteringMaintenanceReplicas:\t%" PRIu64, r->entering_maintenance);
+    if (r->in_maintenance)
+        buf_printf(out, "\n InMaintenanceReplicas:\t%" PRIu64, r->in_maintenance);
     buf_printf(out, "\n Blocks queued for replication:\t%" PRIu64 "\n", r->queued);
 }
 
 /* There are no erasure coded files: ErasureCodingResult of nothing. */
 static const char no_ec_groups[] =
-    "\nErasure Coded Block Groups:\n Total size:\t0 B\n Total files:\t0\n Total block groups (validated):\t0\n Minimally erasure-coded block groups:\t0\n"
-    " Over-erasure-coded block groups:\t0\n Under-erasure-coded block groups:\t0\n Unsatisfactory placement block groups:\t0\n Average block group size:\t0.0\n"
-    " Missing block groups:\t\t0\n Corrupt block groups:\t\t0\n Missing internal blocks:\t0\n Blocks queued for replication:\t0\n";
+    "\nErasure Coded Block Groups:\n Total size:\t0 B\n Total files:\t0\n Total block groups "
+    "(validated):\t0\n Minimally erasure-coded block groups:\t0\n"
+    " Over-erasure-coded block groups:\t0\n Under-erasure-coded block groups:\t0\n Unsatisfactory "
+    "placement block groups:\t0\n Average block group size:\t0.0\n"
+    " Missing block groups:\t\t0\n Corrupt block groups:\t\t0\n Missing internal blocks:\t0\n "
+    "Blocks queued for replication:\t0\n";
 
 static void put_end(struct core *core, const struct fsck *fsck, struct buf *out)
 {
@@ -447,7 +504,8 @@ static void put_end(struct core *core, const struct fsck *fsck, struct buf *out)
     buf_printf(out, " in %" PRId64 " milliseconds\n", core->now_ms - fsck->began_ms);
 }
 
-static void put_failure(struct core *core, const struct fsck *fsck, const char *why, struct buf *out)
+static void put_failure(struct core *core, const struct fsck *fsck, const char *why,
+                        struct buf *out)
 {
     put_end(core, fsck, out);
     buf_printf(out, "%s\n\n\nFsck on path '%s' FAILED", why, fsck->path);
@@ -458,8 +516,11 @@ static void put_summary(struct core *core, struct fsck *fsck, struct buf *out)
     const struct result *r = &fsck->result;
     const char *health = r->missing || r->corrupt ? "CORRUPT" : "HEALTHY";
 
-    buf_printf(out, "\nStatus: %s\n Number of data-nodes:\t%u\n Number of racks:\t\t%u\n Total dirs:\t\t\t%" PRIu64 "\n Total symlinks:\t\t%" PRIu64 "\n\nReplicated Blocks:\n",
-               health, dn_live_count(core), topology_rack_count(core->datanodes.topology), fsck->dirs, fsck->symlinks);
+    buf_printf(out,
+               "\nStatus: %s\n Number of data-nodes:\t%u\n Number of racks:\t\t%u\n Total "
+               "dirs:\t\t\t%" PRIu64 "\n Total symlinks:\t\t%" PRIu64 "\n\nReplicated Blocks:\n",
+               health, dn_live_count(core), topology_rack_count(core->datanodes.topology),
+               fsck->dirs, fsck->symlinks);
     put_replicated(core, r, out);
     buf_put_str(out, no_ec_groups);
     if (fsck->failed) {
@@ -493,7 +554,8 @@ static void list_corrupt(struct core *core, struct fsck *fsck, struct buf *out)
         if (corrupt->n_files)
             buf_printf(out, "%zu CORRUPT files\n\n", corrupt->n_files);
         else
-            buf_printf(out, "%s CORRUPT files\n\n", str_eq(corrupt->cookie, "0") ? "no" : "no more");
+            buf_printf(out, "%s CORRUPT files\n\n",
+                       str_eq(corrupt->cookie, "0") ? "no" : "no more");
     }
     arena_release(&arena);
 }
@@ -511,24 +573,33 @@ static void check_block_id(struct core *core, struct fsck *fsck, const char *nam
     }
     replicas_count(core, block, &n);
     const char *path = tree_path_of(&core->tree, inode_at(core->tree.inodes, block->inode), &arena);
-    buf_printf(out, "Block Id: %s\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live Replica: %u\nNo. of excess Replica: %u\nNo. of stale Replica: %u\n"
-                    "No. of decommissioned Replica: %u\nNo. of decommissioning Replica: %u\n",
-               name, path ? path : "a deleted file", block->replication, n.of[KIND_LIVE], n.of[KIND_EXCESS], n.stale, n.of[KIND_DECOMMISSIONED], n.of[KIND_DECOMMISSIONING]);
+    buf_printf(out,
+               "Block Id: %s\nBlock belongs to: %s\nNo. of Expected Replica: %u\nNo. of live "
+               "Replica: %u\nNo. of excess Replica: %u\nNo. of stale Replica: %u\n"
+               "No. of decommissioned Replica: %u\nNo. of decommissioning Replica: %u\n",
+               name, path ? path : "a deleted file", block->replication, n.of[KIND_LIVE],
+               n.of[KIND_EXCESS], n.stale, n.of[KIND_DECOMMISSIONED], n.of[KIND_DECOMMISSIONING]);
     if (fsck->options.maintenance)
-        buf_printf(out, "No. of entering maintenance Replica: %u\nNo. of in maintenance Replica: %u\n", n.of[KIND_ENTERING_MAINTENANCE], n.of[KIND_IN_MAINTENANCE]);
+        buf_printf(out,
+                   "No. of entering maintenance Replica: %u\nNo. of in maintenance Replica: %u\n",
+                   n.of[KIND_ENTERING_MAINTENANCE], n.of[KIND_IN_MAINTENANCE]);
     buf_printf(out, "No. of corrupted Replica: %u\n", n.of[KIND_CORRUPT]);
     size_t count = blocks_holders(core, block, storages, HOLDERS_MAX);
     for (size_t i = count; i-- > 0;) {
         const char *status = replica_status(core, fsck, block, storages[i]);
-        buf_printf(out, "Block replica on datanode/rack: %s%s is %s\n", storages[i]->datanode->hostname, storages[i]->datanode->location,
-                   str_eq(status, "LIVE") || str_eq(status, "STALE_BLOCK_CONTENT") ? "HEALTHY" : str_eq(status, "STALE_NODE") ? "STALE" : status);
+        buf_printf(out, "Block replica on datanode/rack: %s%s is %s\n",
+                   storages[i]->datanode->hostname, storages[i]->datanode->location,
+                   str_eq(status, "LIVE") || str_eq(status, "STALE_BLOCK_CONTENT") ? "HEALTHY"
+                   : str_eq(status, "STALE_NODE")                                  ? "STALE"
+                                                                                   : status);
     }
     arena_release(&arena);
 }
 
 static void check_block_ids(struct core *core, struct fsck *fsck, struct buf *out)
 {
-    buf_printf(out, "FSCK started by %s (auth:SIMPLE) from /%s at ", fsck->op->user, fsck->op->client_ip);
+    buf_printf(out, "FSCK started by %s (auth:SIMPLE) from /%s at ", fsck->op->user,
+               fsck->op->client_ip);
     put_date(out, core->now_wall_ms);
     buf_put_u8(out, '\n');
     for (char *rest = fsck->block_ids, *name; (name = strsep(&rest, " ")) != NULL;) {
@@ -561,14 +632,18 @@ static bool start(struct core *core, struct fsck *fsck, struct buf *out)
             check_block_ids(core, fsck, out);
         return false;
     }
-    buf_printf(out, "FSCK started by %s (auth:SIMPLE) from /%s for path %s at ", fsck->op->user, fsck->op->client_ip, fsck->path);
+    buf_printf(out, "FSCK started by %s (auth:SIMPLE) from /%s for path %s at ", fsck->op->user,
+               fsck->op->client_ip, fsck->path);
     put_date(out, core->now_wall_ms);
     buf_put_u8(out, '\n');
     int rc = resolve_path(&core->tree, fsck->path, &arena, &path, &err);
     if (!rc) rc = perm_check_traverse(core, &op, &path, &err);
     if (!rc && fsck->options.move)
-        rc = err_set(&err, ERR_UNSUPPORTED, "-move is not supported: save what can be read with 'dfs -get', then use -delete");
-    if (!rc && fsck->options.storage_policies) rc = err_set(&err, ERR_UNSUPPORTED, "-storagepolicies is not supported");
+        rc = err_set(
+            &err, ERR_UNSUPPORTED,
+            "-move is not supported: save what can be read with 'dfs -get', then use -delete");
+    if (!rc && fsck->options.storage_policies)
+        rc = err_set(&err, ERR_UNSUPPORTED, "-storagepolicies is not supported");
     if (rc) {
         put_failure(core, fsck, err.text, out);
     } else if (!path.inode) {

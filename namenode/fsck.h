@@ -11,7 +11,8 @@
 #include "namenode/op.h"
 
 struct fsck_options {
-    bool files, blocks, locations, racks, replica_details, upgrade_domains, maintenance, open_for_write;
+    bool files, blocks, locations, racks, replica_details, upgrade_domains, maintenance,
+        open_for_write;
     bool list_corrupt, remove, move, replicate, storage_policies;
     const char *start_after; /* list_corrupt: the cookie of the page before; may be NULL */
     const char *block_ids;   /* "blk_1 blk_2": check these instead of a path; may be NULL */

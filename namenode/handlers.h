@@ -14,9 +14,9 @@ enum op_flag {
     OP_OUTSIDE = 4,       /* touches nothing of the core: runs on a worker */
 };
 
-#define OP(protocol, method, base, handler, flags, audit)                                                                             \
-    int op_##handler(struct core *core, struct op *op, const Pb__##base##Request *request, Pb__##base##Response *response,            \
-                     struct err *err) MUST_CHECK;
+#define OP(protocol, method, base, handler, flags, audit)                                          \
+    int op_##handler(struct core *core, struct op *op, const Pb__##base##Request *request,         \
+                     Pb__##base##Response *response, struct err *err) MUST_CHECK;
 #define OP_ALSO(protocol, method, base, handler, flags, audit)
 #include "namenode/op_table.def"
 #undef OP
@@ -26,7 +26,8 @@ enum op_flag {
 struct op_entry {
     const char *protocol, *method, *audit;
     const ProtobufCMessageDescriptor *request, *response;
-    int (*run)(struct core *core, struct op *op, const ProtobufCMessage *request, ProtobufCMessage *response, struct err *err);
+    int (*run)(struct core *core, struct op *op, const ProtobufCMessage *request,
+               ProtobufCMessage *response, struct err *err);
     uint32_t flags;
 };
 

@@ -13,7 +13,8 @@ const Pb__Token located_empty_token = {
     .service = (char *)"",
 };
 
-Pb__ExtendedBlock *located_extended_block(struct core *core, const struct block_id *id, struct arena *arena)
+Pb__ExtendedBlock *located_extended_block(struct core *core, const struct block_id *id,
+                                          struct arena *arena)
 {
     Pb__ExtendedBlock *block = arena_alloc(arena, sizeof *block);
 
@@ -28,17 +29,21 @@ Pb__ExtendedBlock *located_extended_block(struct core *core, const struct block_
 
 struct block_id located_block_id(const Pb__ExtendedBlock *block)
 {
-    return (struct block_id){.id = block->blockid, .generation_stamp = block->generationstamp, .length = block->has_numbytes ? block->numbytes : 0};
+    return (struct block_id){.id = block->blockid,
+                             .generation_stamp = block->generationstamp,
+                             .length = block->has_numbytes ? block->numbytes : 0};
 }
 
 int located_check_pool(struct core *core, const Pb__ExtendedBlock *block, struct err *err)
 {
     if (!block || str_eq(block->poolid, core->identity.block_pool_id)) return 0;
-    return err_set(err, ERR_IO, "Unexpected BlockPoolId %s - expected %s", block->poolid, core->identity.block_pool_id);
+    return err_set(err, ERR_IO, "Unexpected BlockPoolId %s - expected %s", block->poolid,
+                   core->identity.block_pool_id);
 }
 
-Pb__LocatedBlock *located_block_make(struct core *core, const struct block_id *id, struct storage *const *storages, size_t count,
-                                     uint64_t offset, struct arena *arena)
+Pb__LocatedBlock *located_block_make(struct core *core, const struct block_id *id,
+                                     struct storage *const *storages, size_t count, uint64_t offset,
+                                     struct arena *arena)
 {
     Pb__LocatedBlock *out = arena_alloc(arena, sizeof *out);
 
@@ -62,7 +67,8 @@ Pb__LocatedBlock *located_block_make(struct core *core, const struct block_id *i
     return out;
 }
 
-static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const struct block *block, uint64_t offset)
+static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const struct block *block,
+                                      uint64_t offset)
 {
     struct storage *storages[LOCATIONS_MAX];
     struct block_id id = block_name(block);
@@ -71,9 +77,13 @@ static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const st
 
     if (block->state == BLOCK_COMPLETE || block->state == BLOCK_COMMITTED) {
         count = blocks_live(core, block, storages, LOCATIONS_MAX);
-        if (!count && block->state == BLOCK_COMMITTED) count = blocks_expected(core, block, storages, LOCATIONS_MAX);
+        if (!count && block->state == BLOCK_COMMITTED)
+            count = blocks_expected(core, block, storages, LOCATIONS_MAX);
         corrupt = blocks_all_corrupt(core, block);
-        if (corrupt) count = blocks_holders(core, block, storages, LOCATIONS_MAX); /* bad ones are shown when there is nothing else */
+        if (corrupt)
+            count =
+                blocks_holders(core, block, storages,
+                               LOCATIONS_MAX); /* bad ones are shown when there is nothing else */
         placement_sort_for_reader(core, op->client_ip, storages, count);
     } else {
         count = blocks_expected(core, block, storages, LOCATIONS_MAX);
@@ -83,8 +93,8 @@ static Pb__LocatedBlock *locate_block(struct core *core, struct op *op, const st
     return out;
 }
 
-int located_blocks_fill(struct core *core, struct op *op, const struct inode *file, uint64_t offset, uint64_t length,
-                        Pb__LocatedBlocks *out, struct err *err UNUSED)
+int located_blocks_fill(struct core *core, struct op *op, const struct inode *file, uint64_t offset,
+                        uint64_t length, Pb__LocatedBlocks *out, struct err *err UNUSED)
 {
     uint64_t end = offset + length < offset ? UINT64_MAX : offset + length, at = 0, last_offset = 0;
     struct block *last = inode_last_block(file);
@@ -99,7 +109,8 @@ int located_blocks_fill(struct core *core, struct op *op, const struct inode *fi
         struct block *block = inode_block(file, i);
         uint64_t block_end = at + block->length;
         if (block_end > offset) started = true;
-        if (started && (at < end || !out->n_blocks)) out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
+        if (started && (at < end || !out->n_blocks))
+            out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
         if (block == last) last_offset = at;
         at = block_end;
     }

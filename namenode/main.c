@@ -10,11 +10,10 @@
 #include "common/program.h"
 #include "namenode/namenode.h"
 
-static const char usage[] =
-    "Usage: hdfs namenode [--config DIR] [-D key=value]...\n"
-    "\t[-format [-clusterid cid ] [-force] [-nonInteractive] ] |\n"
-    "\t[-regular] |\n"
-    "\t[-metadataVersion ]\n";
+static const char usage[] = "Usage: hdfs namenode [--config DIR] [-D key=value]...\n"
+                            "\t[-format [-clusterid cid ] [-force] [-nonInteractive] ] |\n"
+                            "\t[-regular] |\n"
+                            "\t[-metadataVersion ]\n";
 
 struct options {
     bool format, metadata_version;
@@ -22,10 +21,14 @@ struct options {
 };
 
 /* Options that Apache's namenode has and that need what is not built: named, so that nobody takes them for typing errors. */
-static const char *const unbuilt[] = {"-upgrade", "-upgradeOnly", "-rollback", "-rollingUpgrade", "-importCheckpoint", "-initializeSharedEdits", "-bootstrapStandby",
-                                      "-recover", "-genclusterid", "-observer", "-backup", "-checkpoint"};
+static const char *const unbuilt[] = {
+    "-upgrade",          "-upgradeOnly",      "-rollback",
+    "-rollingUpgrade",   "-importCheckpoint", "-initializeSharedEdits",
+    "-bootstrapStandby", "-recover",          "-genclusterid",
+    "-observer",         "-backup",           "-checkpoint"};
 
-static int parse_option(char **argv, int argc, int *at, struct options *options, struct conf *conf, struct err *err)
+static int parse_option(char **argv, int argc, int *at, struct options *options, struct conf *conf,
+                        struct err *err)
 {
     const char *word = argv[*at];
 
@@ -41,11 +44,13 @@ static int parse_option(char **argv, int argc, int *at, struct options *options,
         return 0;
     } else if (str_eq(word, "-clusterid")) {
         if (*at + 1 >= argc || argv[*at + 1][0] == '-' || !argv[*at + 1][0])
-            return err_set(err, ERR_ARGUMENT, "Must specify a valid cluster ID after the -clusterid flag");
+            return err_set(err, ERR_ARGUMENT,
+                           "Must specify a valid cluster ID after the -clusterid flag");
         options->how.cluster_id = argv[++*at];
     } else {
         for (size_t i = 0; i < ARRAY_LEN(unbuilt); i++)
-            if (str_eq(word, unbuilt[i])) return err_set(err, ERR_UNSUPPORTED, "%s is not supported by this version", word);
+            if (str_eq(word, unbuilt[i]))
+                return err_set(err, ERR_UNSUPPORTED, "%s is not supported by this version", word);
         return err_set(err, ERR_ARGUMENT, "unknown option %s", word);
     }
     (void)conf;
@@ -58,7 +63,8 @@ static int print_metadata_version(const struct conf *conf, struct err *err)
     int rc = nn_storage_open(&storage, conf, err);
 
     if (rc) return rc;
-    printf("HDFS Image Version: %d\nSoftware format version: %d\n", storage->identity.layout_version, LAYOUT_NAMENODE);
+    printf("HDFS Image Version: %d\nSoftware format version: %d\n",
+           storage->identity.layout_version, LAYOUT_NAMENODE);
     nn_storage_close(storage);
     return 0;
 }

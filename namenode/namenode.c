@@ -22,7 +22,7 @@
 #include "namenode/web.h"
 
 enum {
-    HOLD_MS = 200,            /* how long `complete` waits for a datanode's report before it answers false */
+    HOLD_MS = 200, /* how long `complete` waits for a datanode's report before it answers false */
     TICK_MS = 500,
     LEASE_CHECK_MS = 2000,    /* dfs.namenode.lease-recheck-interval-ms' default */
     RECLAIM_PER_TURN = 10000, /* inodes of deleted trees freed between two batches of requests */
@@ -37,9 +37,10 @@ struct call_state {
     struct rpc_call *call;
     int64_t deadline_ms; /* of a held call */
     uint64_t held_block;
-    bool waiting;        /* for held_block, in its bucket */
-    bool aging;          /* in by_deadline */
-    uint64_t txid;       /* what the answer must wait for: edits made or seen by any of the call's slices */
+    bool waiting; /* for held_block, in its bucket */
+    bool aging;   /* in by_deadline */
+    uint64_t
+        txid; /* what the answer must wait for: edits made or seen by any of the call's slices */
     TAILQ_ENTRY(call_state) by_deadline;
     void *progress;      /* of a call that runs in slices */
     bool in_retry_cache; /* this call is the one that executes */
@@ -87,7 +88,8 @@ static void run_call(struct namenode *nn, struct rpc_call *call);
 /* Worker: asks the topology script where the registering datanode stands, then the core goes on with the call. */
 static void resolve_rack(struct outside_job *job)
 {
-    const Pb__RegisterDatanodeRequest *request = (const Pb__RegisterDatanodeRequest *)job->call->request;
+    const Pb__RegisterDatanodeRequest *request =
+        (const Pb__RegisterDatanodeRequest *)job->call->request;
     const char *hosts[] = {job->call->peer_ip, request->registration->datanodeid->hostname};
 
     topology_script_resolve(job->nn->topology_script, hosts, ARRAY_LEN(hosts));
@@ -99,7 +101,10 @@ static void answer_outside(struct outside_job *job)
 {
     const struct op_entry *entry = ((struct call_state *)job->call->context)->entry;
     ProtobufCMessage *response = arena_zalloc(&job->call->arena, entry->response->sizeof_message);
-    struct op op = {.arena = &job->call->arena, .user = job->call->user->name, .client_ip = job->call->peer_ip, .method = entry->method};
+    struct op op = {.arena = &job->call->arena,
+                    .user = job->call->user->name,
+                    .client_ip = job->call->peer_ip,
+                    .method = entry->method};
     struct err err = ERR_INIT;
 
     entry->response->message_init(response);
@@ -195,7 +200,9 @@ static void on_synced(void *context, uint64_t synced_txid)
 /* The journal cannot take edits any more: nothing after the last durable one may be answered, so the process ends here, as Apache's does. */
 static void on_journal_failed(void *context UNUSED, const struct err *why)
 {
-    log_error("the edit log failed, the namenode ends so that nothing is acknowledged that is not on disk: %s", why->text);
+    log_error("the edit log failed, the namenode ends so that nothing is acknowledged that is not "
+              "on disk: %s",
+              why->text);
     _exit(1);
 }
 
@@ -210,10 +217,14 @@ static bool is_superuser(const struct core *core, const char *user, const char *
 }
 
 /* A repeat of a call that succeeded before a restart: the journal knows that it did, not what was answered. */
-static void answer_repeat(struct namenode *nn, struct rpc_call *call, const struct call_state *state)
+static void answer_repeat(struct namenode *nn, struct rpc_call *call,
+                          const struct call_state *state)
 {
     ProtobufCMessage *response = arena_alloc(&call->arena, state->entry->response->sizeof_message);
-    struct op op = {.arena = &call->arena, .user = call->user->name, .client_ip = call->peer_ip, .method = state->entry->method};
+    struct op op = {.arena = &call->arena,
+                    .user = call->user->name,
+                    .client_ip = call->peer_ip,
+                    .method = state->entry->method};
     struct err err = ERR_INIT;
 
     state->entry->response->message_init(response);
@@ -224,13 +235,16 @@ static void answer_repeat(struct namenode *nn, struct rpc_call *call, const stru
 }
 
 /* A repeat of a call that succeeded is answered from the cache; false: the call must run. */
-static bool answer_from_retry_cache(struct namenode *nn, struct rpc_call *call, struct call_state *state)
+static bool answer_from_retry_cache(struct namenode *nn, struct rpc_call *call,
+                                    struct call_state *state)
 {
     const uint8_t *payload;
     size_t size;
 
-    if (!(state->entry->flags & OP_ONCE) || !call->has_client_id || state->in_retry_cache) return false;
-    switch (retry_cache_begin(nn->core.retry_cache, call->client_id, call->call_id, nn->core.now_ms, &payload, &size)) {
+    if (!(state->entry->flags & OP_ONCE) || !call->has_client_id || state->in_retry_cache)
+        return false;
+    switch (retry_cache_begin(nn->core.retry_cache, call->client_id, call->call_id, nn->core.now_ms,
+                              &payload, &size)) {
     case RETRY_CACHE_DONE:
         if (payload)
             rpc_call_reply_packed(call, payload, size);
@@ -243,7 +257,8 @@ static bool answer_from_retry_cache(struct namenode *nn, struct rpc_call *call, 
     }
 }
 
-static void settle_retry_cache(struct namenode *nn, struct rpc_call *call, const struct call_state *state, bool success)
+static void settle_retry_cache(struct namenode *nn, struct rpc_call *call,
+                               const struct call_state *state, bool success)
 {
     size_t size = 0;
 
@@ -256,15 +271,21 @@ static void settle_retry_cache(struct namenode *nn, struct rpc_call *call, const
     }
 }
 
-static void audit_call(struct namenode *nn, const struct op *op, const struct op_entry *entry, int rc)
+static void audit_call(struct namenode *nn, const struct op *op, const struct op_entry *entry,
+                       int rc)
 {
     if (!nn->audit || !entry->audit || op->audit_skip || (rc != 0 && rc != ERR_ACCESS)) return;
-    if (audit_log(nn->audit, &nn->core, op, entry->audit, rc == 0)) loop_post(nn->loop, audit_flush, nn->audit);
+    if (audit_log(nn->audit, &nn->core, op, entry->audit, rc == 0))
+        loop_post(nn->loop, audit_flush, nn->audit);
 }
 
-static struct call_list *bucket_of(struct namenode *nn, uint64_t block) { return &nn->held[block % HELD_BUCKETS]; }
+static struct call_list *bucket_of(struct namenode *nn, uint64_t block)
+{
+    return &nn->held[block % HELD_BUCKETS];
+}
 
-static void hold(struct namenode *nn, struct rpc_call *call, struct call_state *state, uint64_t block)
+static void hold(struct namenode *nn, struct rpc_call *call, struct call_state *state,
+                 uint64_t block)
 {
     if (!state->deadline_ms) state->deadline_ms = nn->core.now_ms + HOLD_MS;
     if (!state->aging) TAILQ_INSERT_TAIL(&nn->by_deadline, state, by_deadline);
@@ -317,7 +338,8 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     uint64_t before = core->txid_applied;
     nn->recent.seen = 0;
     int rc = state->entry->run(core, &op, call->request, response, &err);
-    state->txid = MAX(state->txid, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
+    state->txid =
+        MAX(state->txid, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
     if (rc == OP_HOLD) {
         hold(nn, call, state, op.held_block);
         return;
@@ -424,7 +446,8 @@ static void run_tasks(struct namenode *nn, struct core_task *tasks)
 }
 
 /* Waits for requests, tasks or the next tick; false at the end. */
-static bool wait_for_work(struct namenode *nn, struct call_list *batch, struct core_task **tasks, bool busy)
+static bool wait_for_work(struct namenode *nn, struct call_list *batch, struct core_task **tasks,
+                          bool busy)
 {
     struct timespec until;
     bool go_on;
@@ -502,20 +525,22 @@ bool namenode_ask(struct namenode *nn, void (*fn)(struct core *core, void *arg),
 
 /* ---- start and stop ---- */
 
-static int listen_on(struct namenode *nn, const char *address, const char *bind_host, uint16_t default_port, char **host, uint16_t *port,
-                     struct err *err)
+static int listen_on(struct namenode *nn, const char *address, const char *bind_host,
+                     uint16_t default_port, char **host, uint16_t *port, struct err *err)
 {
     struct net_addr parsed;
     int rc = net_parse(address, default_port, &parsed, err);
 
     if (rc) return rc;
-    rc = rpc_server_listen(nn->rpc, str_empty(bind_host) ? parsed.host : bind_host, parsed.port, port, err);
+    rc = rpc_server_listen(nn->rpc, str_empty(bind_host) ? parsed.host : bind_host, parsed.port,
+                           port, err);
     if (!rc && host) *host = mem_strdup(parsed.host);
     return rc;
 }
 
 /* dfs.namenode.rpc-address, else the authority of fs.defaultFS. */
-static int rpc_address(const struct conf *conf, struct arena *arena, const char **address, struct err *err)
+static int rpc_address(const struct conf *conf, struct arena *arena, const char **address,
+                       struct err *err)
 {
     const char *fs = conf_str(conf, CONF_fs_defaultFS);
 
@@ -523,7 +548,8 @@ static int rpc_address(const struct conf *conf, struct arena *arena, const char 
     if (!str_empty(*address)) return 0;
     if (!str_starts(fs, "hdfs://") || !fs[7] || fs[7] == '/')
         return err_set(err, ERR_CONFIG,
-                       "Invalid URI for NameNode address (check fs.defaultFS): %s has no authority. Set fs.defaultFS to hdfs://HOST:PORT or "
+                       "Invalid URI for NameNode address (check fs.defaultFS): %s has no "
+                       "authority. Set fs.defaultFS to hdfs://HOST:PORT or "
                        "dfs.namenode.rpc-address to HOST:PORT.",
                        fs);
     size_t length = strcspn(fs + 7, "/");
@@ -548,14 +574,19 @@ static int start_rpc(struct namenode *nn, struct err *err)
     if (!rpc_ops) {
         rpc_ops = NEW_ARRAY(struct rpc_op, op_table_length);
         for (size_t i = 0; i < op_table_length; i++)
-            rpc_ops[i] = (struct rpc_op){.protocol = op_table[i].protocol, .method = op_table[i].method, .request = op_table[i].request};
+            rpc_ops[i] = (struct rpc_op){.protocol = op_table[i].protocol,
+                                         .method = op_table[i].method,
+                                         .request = op_table[i].request};
     }
     rpc_server_add_ops(nn->rpc, rpc_ops, op_table_length);
     int rc = rpc_address(nn->conf, &arena, &address, err);
-    if (!rc) rc = listen_on(nn, address, conf_str(nn->conf, CONF_dfs_namenode_rpc_bind_host), 8020, &nn->rpc_host, &nn->rpc_port, err);
+    if (!rc)
+        rc = listen_on(nn, address, conf_str(nn->conf, CONF_dfs_namenode_rpc_bind_host), 8020,
+                       &nn->rpc_host, &nn->rpc_port, err);
     address = conf_str(nn->conf, CONF_dfs_namenode_servicerpc_address);
     if (!rc && !str_empty(address))
-        rc = listen_on(nn, address, conf_str(nn->conf, CONF_dfs_namenode_servicerpc_bind_host), 8020, NULL, NULL, err);
+        rc = listen_on(nn, address, conf_str(nn->conf, CONF_dfs_namenode_servicerpc_bind_host),
+                       8020, NULL, NULL, err);
     arena_release(&arena);
     return rc;
 }
@@ -603,7 +634,8 @@ static int load_namespace(struct namenode *nn, struct err *err)
 
 static int start_journal(struct namenode *nn, struct err *err)
 {
-    struct edit_log_options options = {.on_synced = on_synced, .on_failed = on_journal_failed, .context = nn};
+    struct edit_log_options options = {
+        .on_synced = on_synced, .on_failed = on_journal_failed, .context = nn};
     int rc = edit_log_start(&nn->journal, nn->storage, nn->core.txid_applied, &options, err);
 
     if (rc) return rc;
@@ -640,7 +672,8 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     if (!rc) rc = start_journal(nn, err);
     if (rc) goto out;
     nn->core.conf.host_name = nn->rpc_host;
-    rc = hosts_load(&nn->core.hosts, conf_str(conf, CONF_dfs_hosts), conf_str(conf, CONF_dfs_hosts_exclude), err);
+    rc = hosts_load(&nn->core.hosts, conf_str(conf, CONF_dfs_hosts),
+                    conf_str(conf, CONF_dfs_hosts_exclude), err);
     if (rc) goto out;
     nn->topology_script = topology_script_new(conf, nn->core.datanodes.topology);
     nn->workers = worker_pool_new("nn-worker", WORKERS_MAX, WORKERS_QUEUE_MAX);
@@ -650,9 +683,12 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     if (!rc) rc = rpc_server_start(nn->rpc, err);
     if (rc) goto out;
     nn->resource_timer = loop_timer_new(loop, check_resources, nn);
-    loop_timer_start_every(nn->resource_timer, MAX(conf_ms(conf, CONF_dfs_namenode_resource_check_interval), 100));
-    log_info("namenode is up at %s:%u after %" PRId64 " ms: %" PRIu64 " inodes, %" PRIu64 " blocks, txid %" PRIu64, nn->rpc_host, nn->rpc_port,
-             clock_mono_ms() - began, inode_count(nn->core.tree.inodes), block_map_count(nn->core.blocks), nn->core.txid_applied);
+    loop_timer_start_every(nn->resource_timer,
+                           MAX(conf_ms(conf, CONF_dfs_namenode_resource_check_interval), 100));
+    log_info("namenode is up at %s:%u after %" PRId64 " ms: %" PRIu64 " inodes, %" PRIu64
+             " blocks, txid %" PRIu64,
+             nn->rpc_host, nn->rpc_port, clock_mono_ms() - began, inode_count(nn->core.tree.inodes),
+             block_map_count(nn->core.blocks), nn->core.txid_applied);
 out:
     if (rc) namenode_stop(nn);
     return rc;
@@ -690,7 +726,8 @@ void namenode_stop(struct namenode *nn)
     topology_script_free(nn->topology_script);
     stop_core(nn);
     checkpoint_free(nn->checkpoint);
-    if (nn->journal && edit_log_stop(nn->journal, &err)) log_error("the last edits may be missing: %s", err.text);
+    if (nn->journal && edit_log_stop(nn->journal, &err))
+        log_error("the last edits may be missing: %s", err.text);
     release_calls(&nn->waiting);
     for (size_t i = 0; i < HELD_BUCKETS; i++) release_calls(&nn->held[i]);
     release_calls(&nn->ready);

@@ -49,9 +49,9 @@ struct namenode {
     struct worker_pool *workers;
     struct audit *audit;
     struct topology_script *topology_script; /* workers */
-    struct user_groups *groups; /* any thread */
-    struct loop *loop; /* main thread */
-    char *rpc_host;     /* what clients are told: fs.defaultFS' host */
+    struct user_groups *groups;              /* any thread */
+    struct loop *loop;                       /* main thread */
+    char *rpc_host;                          /* what clients are told: fs.defaultFS' host */
     uint16_t rpc_port, http_port;
     int64_t started_wall_ms;
     struct loop_timer *resource_timer;
@@ -74,13 +74,17 @@ struct namenode {
     struct call_list held[HELD_BUCKETS], ready;
     TAILQ_HEAD(held_list, call_state) by_deadline;
     struct call_list sliced; /* core thread: calls that have a slice of work left */
-    int64_t tick_ms;       /* core thread: when the next tick is due */
+    int64_t tick_ms;         /* core thread: when the next tick is due */
 };
 
-static inline struct namenode *namenode_of(struct core *core) { return CONTAINER_OF(core, struct namenode, core); }
+static inline struct namenode *namenode_of(struct core *core)
+{
+    return CONTAINER_OF(core, struct namenode, core);
+}
 
 /* Loads, binds and starts everything; on error everything is undone. The namenode borrows conf. */
-int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, struct err *err) MUST_CHECK;
+int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop,
+                   struct err *err) MUST_CHECK;
 /* Orderly end: no further requests, journal finalized, directories unlocked. */
 void namenode_stop(struct namenode *nn);
 

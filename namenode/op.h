@@ -15,19 +15,20 @@ enum { OP_HOLD = 1, OP_AGAIN = 2 };
 
 struct op {
     struct arena *arena;
-    const char *user;              /* effective user */
-    const char *const *groups;     /* of that user, looked up before the core saw the request; NULL-terminated */
-    bool superuser;                /* owner of the process or member of the supergroup */
-    const char *client_ip;         /* the peer's address */
-    const char *caller_context;    /* may be NULL */
+    const char *user; /* effective user */
+    const char *const
+        *groups;    /* of that user, looked up before the core saw the request; NULL-terminated */
+    bool superuser; /* owner of the process or member of the supergroup */
+    const char *client_ip;      /* the peer's address */
+    const char *caller_context; /* may be NULL */
     const char *method;
     uint8_t client_id[EDIT_CLIENT_ID_SIZE];
     int32_t call_id;
-    bool has_client_id;            /* at-most-once calls put it into their edits: op_stamp() */
+    bool has_client_id; /* at-most-once calls put it into their edits: op_stamp() */
     int64_t received_ms;
-    int64_t deadline_ms;           /* a held call answers for good from here on; 0 before it is held */
-    uint64_t held_block;           /* OP_HOLD: the block it waits for */
-    void *progress;                /* OP_AGAIN: the handler's own, in the arena; NULL at first */
+    int64_t deadline_ms; /* a held call answers for good from here on; 0 before it is held */
+    uint64_t held_block; /* OP_HOLD: the block it waits for */
+    void *progress;      /* OP_AGAIN: the handler's own, in the arena; NULL at first */
     /* For the audit log: filled by handlers as Apache does ("src", "dst", permission of the result). */
     const char *audit_src, *audit_dst;
     const struct inode *audit_status;
@@ -43,11 +44,13 @@ static inline void op_stamp(const struct op *op, struct edit *edit)
 }
 
 /* Fills what an at-most-once call is answered that took effect before a restart and is repeated now (op_file.c). */
-int op_repeat(struct core *core, struct op *op, const ProtobufCMessage *request, ProtobufCMessage *response, struct err *err) MUST_CHECK;
+int op_repeat(struct core *core, struct op *op, const ProtobufCMessage *request,
+              ProtobufCMessage *response, struct err *err) MUST_CHECK;
 
 /* ERR_SAFE_MODE with Apache's text ("Cannot create file /x. Name node is in safe mode…") when a change is not allowed now. */
 int op_check_not_safemode(struct core *core, const char *what, struct err *err) MUST_CHECK;
 /* ERR_ACCESS "Access denied for user U. Superuser privilege is required for operation X". */
-int op_check_superuser(struct core *core, const struct op *op, const char *operation, struct err *err) MUST_CHECK;
+int op_check_superuser(struct core *core, const struct op *op, const char *operation,
+                       struct err *err) MUST_CHECK;
 
 #endif

@@ -9,25 +9,29 @@
 
 /* ---- journal and images ---- */
 
-int op_save_namespace(struct core *core, struct op *op, const Pb__SaveNamespaceRequest *request, Pb__SaveNamespaceResponse *response,
-                      struct err *err)
+int op_save_namespace(struct core *core, struct op *op, const Pb__SaveNamespaceRequest *request,
+                      Pb__SaveNamespaceResponse *response, struct err *err)
 {
     struct namenode *nn = namenode_of(core);
-    int64_t window_ms = request->has_timewindow ? (int64_t)MIN(request->timewindow, UINT32_MAX) * SECOND_MS : 0;
+    int64_t window_ms =
+        request->has_timewindow ? (int64_t)MIN(request->timewindow, UINT32_MAX) * SECOND_MS : 0;
     bool saved;
     int rc = op_check_superuser(core, op, "saveNamespace", err);
 
     if (rc) return rc;
     if (!safemode_is_on(core))
-        return err_set(err, ERR_IO, "Safe mode should be turned ON in order to create namespace image.");
-    rc = checkpoint_save_now(nn->checkpoint, window_ms, request->has_txgap ? request->txgap : 0, &saved, err);
+        return err_set(err, ERR_IO,
+                       "Safe mode should be turned ON in order to create namespace image.");
+    rc = checkpoint_save_now(nn->checkpoint, window_ms, request->has_txgap ? request->txgap : 0,
+                             &saved, err);
     if (rc) return rc;
     response->has_saved = 1;
     response->saved = saved;
     return 0;
 }
 
-int op_roll_edits(struct core *core, struct op *op, const Pb__RollEditsRequest *request UNUSED, Pb__RollEditsResponse *response, struct err *err)
+int op_roll_edits(struct core *core, struct op *op, const Pb__RollEditsRequest *request UNUSED,
+                  Pb__RollEditsResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "rollEdits", err);
 
@@ -49,8 +53,8 @@ static Pb__StorageInfo *storage_info(struct core *core, struct arena *arena)
     return info;
 }
 
-int op_roll_edit_log(struct core *core, struct op *op, const Pb__RollEditLogRequest *request UNUSED, Pb__RollEditLogResponse *response,
-                     struct err *err)
+int op_roll_edit_log(struct core *core, struct op *op, const Pb__RollEditLogRequest *request UNUSED,
+                     Pb__RollEditLogResponse *response, struct err *err)
 {
     struct namenode *nn = namenode_of(core);
     int rc = op_check_superuser(core, op, "rollEditLog", err);
@@ -67,7 +71,8 @@ int op_roll_edit_log(struct core *core, struct op *op, const Pb__RollEditLogRequ
     return 0;
 }
 
-int op_get_transaction_id(struct core *core, struct op *op, const Pb__GetTransactionIdRequest *request UNUSED,
+int op_get_transaction_id(struct core *core, struct op *op,
+                          const Pb__GetTransactionIdRequest *request UNUSED,
                           Pb__GetTransactionIdResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "getTransactionID", err);
@@ -77,7 +82,8 @@ int op_get_transaction_id(struct core *core, struct op *op, const Pb__GetTransac
     return 0;
 }
 
-int op_get_current_edit_log_txid(struct core *core, struct op *op, const Pb__GetCurrentEditLogTxidRequest *request UNUSED,
+int op_get_current_edit_log_txid(struct core *core, struct op *op,
+                                 const Pb__GetCurrentEditLogTxidRequest *request UNUSED,
                                  Pb__GetCurrentEditLogTxidResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "getCurrentEditLogTxid", err);
@@ -87,8 +93,9 @@ int op_get_current_edit_log_txid(struct core *core, struct op *op, const Pb__Get
     return 0;
 }
 
-int op_get_most_recent_checkpoint_tx_id(struct core *core, struct op *op, const Pb__GetMostRecentCheckpointTxIdRequest *request UNUSED,
-                                        Pb__GetMostRecentCheckpointTxIdResponse *response, struct err *err)
+int op_get_most_recent_checkpoint_tx_id(
+    struct core *core, struct op *op, const Pb__GetMostRecentCheckpointTxIdRequest *request UNUSED,
+    Pb__GetMostRecentCheckpointTxIdResponse *response, struct err *err)
 {
     int rc = op_check_superuser(core, op, "getMostRecentCheckpointTxId", err);
 
@@ -97,7 +104,8 @@ int op_get_most_recent_checkpoint_tx_id(struct core *core, struct op *op, const 
     return 0;
 }
 
-int op_get_edit_log_manifest(struct core *core, struct op *op, const Pb__GetEditLogManifestRequest *request,
+int op_get_edit_log_manifest(struct core *core, struct op *op,
+                             const Pb__GetEditLogManifestRequest *request,
                              Pb__GetEditLogManifestResponse *response, struct err *err)
 {
     struct namenode *nn = namenode_of(core);
@@ -112,7 +120,8 @@ int op_get_edit_log_manifest(struct core *core, struct op *op, const Pb__GetEdit
     uint64_t next = 0;
     for (size_t i = 0; i < segments.count; i++) {
         const struct edit_segment *segment = &segments.items[i];
-        if (segment->in_progress || segment->last < request->sincetxid || segment->first < next) continue;
+        if (segment->in_progress || segment->last < request->sincetxid || segment->first < next)
+            continue;
         Pb__RemoteEditLog *log = arena_alloc(op->arena, sizeof *log);
         pb__remote_edit_log__init(log);
         log->starttxid = segment->first;
@@ -130,26 +139,30 @@ int op_get_edit_log_manifest(struct core *core, struct op *op, const Pb__GetEdit
 /* ---- what an insecure cluster answers ---- */
 
 /* No token: security is off. All of YARN depends on this empty answer. */
-int op_get_delegation_token(struct core *core UNUSED, struct op *op UNUSED, const Pb__GetDelegationTokenRequest *request UNUSED,
+int op_get_delegation_token(struct core *core UNUSED, struct op *op UNUSED,
+                            const Pb__GetDelegationTokenRequest *request UNUSED,
                             Pb__GetDelegationTokenResponse *response UNUSED, struct err *err UNUSED)
 {
     return 0;
 }
 
 /* No key: data transfer is not encrypted. */
-int op_get_data_encryption_key(struct core *core UNUSED, struct op *op UNUSED, const Pb__GetDataEncryptionKeyRequest *request UNUSED,
-                               Pb__GetDataEncryptionKeyResponse *response UNUSED, struct err *err UNUSED)
+int op_get_data_encryption_key(struct core *core UNUSED, struct op *op UNUSED,
+                               const Pb__GetDataEncryptionKeyRequest *request UNUSED,
+                               Pb__GetDataEncryptionKeyResponse *response UNUSED,
+                               struct err *err UNUSED)
 {
     return 0;
 }
 
-int op_msync(struct core *core UNUSED, struct op *op UNUSED, const Pb__MsyncRequest *request UNUSED, Pb__MsyncResponse *response UNUSED,
-             struct err *err UNUSED)
+int op_msync(struct core *core UNUSED, struct op *op UNUSED, const Pb__MsyncRequest *request UNUSED,
+             Pb__MsyncResponse *response UNUSED, struct err *err UNUSED)
 {
     return 0;
 }
 
-int op_get_haservice_state(struct core *core UNUSED, struct op *op UNUSED, const Pb__GetHAServiceStateRequest *request UNUSED,
+int op_get_haservice_state(struct core *core UNUSED, struct op *op UNUSED,
+                           const Pb__GetHAServiceStateRequest *request UNUSED,
                            Pb__GetHAServiceStateResponse *response, struct err *err UNUSED)
 {
     response->state = PB__HASERVICE_STATE__ACTIVE;
@@ -157,15 +170,16 @@ int op_get_haservice_state(struct core *core UNUSED, struct op *op UNUSED, const
 }
 
 /* Without a key provider there are no encryption zones: an empty list, which `-expunge` asks for. */
-int op_list_encryption_zones(struct core *core, struct op *op, const Pb__ListEncryptionZonesRequest *request UNUSED,
+int op_list_encryption_zones(struct core *core, struct op *op,
+                             const Pb__ListEncryptionZonesRequest *request UNUSED,
                              Pb__ListEncryptionZonesResponse *response, struct err *err)
 {
     response->hasmore = 0;
     return op_check_superuser(core, op, "listEncryptionZones", err);
 }
 
-int op_get_ezfor_path(struct core *core, struct op *op, const Pb__GetEZForPathRequest *request, Pb__GetEZForPathResponse *response UNUSED,
-                      struct err *err)
+int op_get_ezfor_path(struct core *core, struct op *op, const Pb__GetEZForPathRequest *request,
+                      Pb__GetEZForPathResponse *response UNUSED, struct err *err)
 {
     struct resolved path;
 
@@ -175,7 +189,8 @@ int op_get_ezfor_path(struct core *core, struct op *op, const Pb__GetEZForPathRe
 /* ---- user mappings ---- */
 
 /* On a worker: the look-up may ask a directory service. */
-int op_get_groups_for_user(struct core *core, struct op *op, const Pb__GetGroupsForUserRequest *request,
+int op_get_groups_for_user(struct core *core, struct op *op,
+                           const Pb__GetGroupsForUserRequest *request,
                            Pb__GetGroupsForUserResponse *response, struct err *err UNUSED)
 {
     const char *const *groups = namenode_groups_of(namenode_of(core), request->user, op->arena);
@@ -185,8 +200,10 @@ int op_get_groups_for_user(struct core *core, struct op *op, const Pb__GetGroups
     return 0;
 }
 
-int op_refresh_user_to_groups_mappings(struct core *core, struct op *op, const Pb__RefreshUserToGroupsMappingsRequest *request UNUSED,
-                                       Pb__RefreshUserToGroupsMappingsResponse *response UNUSED, struct err *err)
+int op_refresh_user_to_groups_mappings(struct core *core, struct op *op,
+                                       const Pb__RefreshUserToGroupsMappingsRequest *request UNUSED,
+                                       Pb__RefreshUserToGroupsMappingsResponse *response UNUSED,
+                                       struct err *err)
 {
     int rc = op_check_superuser(core, op, "refreshUserToGroupsMappings", err);
 
@@ -197,20 +214,23 @@ int op_refresh_user_to_groups_mappings(struct core *core, struct op *op, const P
 }
 
 /* Proxy user rules, service ACLs and call queues are not configurable: there is nothing to read anew. */
-int op_refresh_super_user_groups_configuration(struct core *core, struct op *op,
-                                               const Pb__RefreshSuperUserGroupsConfigurationRequest *request UNUSED,
-                                               Pb__RefreshSuperUserGroupsConfigurationResponse *response UNUSED, struct err *err)
+int op_refresh_super_user_groups_configuration(
+    struct core *core, struct op *op,
+    const Pb__RefreshSuperUserGroupsConfigurationRequest *request UNUSED,
+    Pb__RefreshSuperUserGroupsConfigurationResponse *response UNUSED, struct err *err)
 {
     return op_check_superuser(core, op, "refreshSuperUserGroupsConfiguration", err);
 }
 
-int op_refresh_service_acl(struct core *core UNUSED, struct op *op UNUSED, const Pb__RefreshServiceAclRequest *request UNUSED,
+int op_refresh_service_acl(struct core *core UNUSED, struct op *op UNUSED,
+                           const Pb__RefreshServiceAclRequest *request UNUSED,
                            Pb__RefreshServiceAclResponse *response UNUSED, struct err *err)
 {
     return err_set(err, ERR_AUTHORIZATION, "Service Level Authorization not enabled!");
 }
 
-int op_refresh_call_queue(struct core *core, struct op *op, const Pb__RefreshCallQueueRequest *request UNUSED,
+int op_refresh_call_queue(struct core *core, struct op *op,
+                          const Pb__RefreshCallQueueRequest *request UNUSED,
                           Pb__RefreshCallQueueResponse *response UNUSED, struct err *err)
 {
     return op_check_superuser(core, op, "refreshCallQueue", err);

@@ -7,14 +7,16 @@
 #define PROTOCOL_NAMENODE         "org.apache.hadoop.hdfs.server.protocol.NamenodeProtocol"
 #define PROTOCOL_USER_MAPPINGS    "org.apache.hadoop.tools.GetUserMappingsProtocol"
 #define PROTOCOL_REFRESH_MAPPINGS "org.apache.hadoop.security.RefreshUserMappingsProtocol"
-#define PROTOCOL_REFRESH_POLICY   "org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol"
-#define PROTOCOL_REFRESH_QUEUE    "org.apache.hadoop.ipc.RefreshCallQueueProtocol"
+#define PROTOCOL_REFRESH_POLICY                                                                    \
+    "org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol"
+#define PROTOCOL_REFRESH_QUEUE "org.apache.hadoop.ipc.RefreshCallQueueProtocol"
 
-#define OP(protocol, method, base, handler, flags, audit)                                                                             \
-    static int run_##handler(struct core *core, struct op *op, const ProtobufCMessage *request, ProtobufCMessage *response,           \
-                             struct err *err)                                                                                         \
-    {                                                                                                                                 \
-        return op_##handler(core, op, (const Pb__##base##Request *)request, (Pb__##base##Response *)response, err);                   \
+#define OP(protocol, method, base, handler, flags, audit)                                          \
+    static int run_##handler(struct core *core, struct op *op, const ProtobufCMessage *request,    \
+                             ProtobufCMessage *response, struct err *err)                          \
+    {                                                                                              \
+        return op_##handler(core, op, (const Pb__##base##Request *)request,                        \
+                            (Pb__##base##Response *)response, err);                                \
     }
 #define OP_ALSO(protocol, method, base, handler, flags, audit)
 #include "namenode/op_table.def"
@@ -22,8 +24,14 @@
 #undef OP_ALSO
 
 const struct op_entry op_table[] = {
-#define OP(protocol, method, base, handler, flags, audit)                                                                             \
-    {PROTOCOL_##protocol, #method, audit, &pb__##handler##_request__descriptor, &pb__##handler##_response__descriptor, run_##handler, flags},
+#define OP(protocol, method, base, handler, flags, audit)                                          \
+    {PROTOCOL_##protocol,                                                                          \
+     #method,                                                                                      \
+     audit,                                                                                        \
+     &pb__##handler##_request__descriptor,                                                         \
+     &pb__##handler##_response__descriptor,                                                        \
+     run_##handler,                                                                                \
+     flags},
 #define OP_ALSO OP
 #include "namenode/op_table.def"
 #undef OP

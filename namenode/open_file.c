@@ -11,7 +11,8 @@ enum {
     LEASE_RECOVERIES_PER_TICK = 1000,
 };
 
-static const char *const recover_names[] = {"CREATE_FILE", "APPEND_FILE", "TRUNCATE_FILE", "RECOVER_LEASE"};
+static const char *const recover_names[] = {"CREATE_FILE", "APPEND_FILE", "TRUNCATE_FILE",
+                                            "RECOVER_LEASE"};
 
 const char *block_id_text(const struct block_id *id, struct arena *arena)
 {
@@ -26,12 +27,14 @@ const char *extended_block_text(const char *pool, const struct block_id *id, str
 int open_file_check_path(const char *path, struct err *err)
 {
     if (strlen(path) <= PATH_BYTES_MAX) return 0;
-    return err_set(err, ERR_IO, "Pathname too long: the file was moved to a path of more than %d bytes. Move a directory above it nearer to the root first.",
+    return err_set(err, ERR_IO,
+                   "Pathname too long: the file was moved to a path of more than %d bytes. Move a "
+                   "directory above it nearer to the root first.",
                    PATH_BYTES_MAX);
 }
 
-int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t file_id, struct inode **file, const char **path,
-                     struct err *err)
+int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t file_id,
+                     struct inode **file, const char **path, struct err *err)
 {
     if (file_id) {
         struct inode *inode = inode_find(core->tree.inodes, file_id);
@@ -49,31 +52,39 @@ int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t
 }
 
 /* "P (inode 5) Holder H does not have any open files." or the holder's lease. */
-static const char *lease_exception_text(struct core *core, struct op *op, const char *path, uint64_t file_id, const char *holder)
+static const char *lease_exception_text(struct core *core, struct op *op, const char *path,
+                                        uint64_t file_id, const char *holder)
 {
     uint64_t *files = ARENA_ARRAY(op->arena, uint64_t, LEASE_TEXT_FILES_MAX);
     size_t open = holder ? lease_files(core->leases, holder, 0, files, LEASE_TEXT_FILES_MAX) : 0;
 
     if (open)
-        return arena_printf(op->arena, "%s (inode %" PRIu64 ") [Lease.  Holder: %s, pending creates: %zu]", path, file_id, holder, open);
-    return arena_printf(op->arena, "%s (inode %" PRIu64 ") Holder %s does not have any open files.", path, file_id, holder ? holder : "null");
+        return arena_printf(op->arena,
+                            "%s (inode %" PRIu64 ") [Lease.  Holder: %s, pending creates: %zu]",
+                            path, file_id, holder, open);
+    return arena_printf(op->arena, "%s (inode %" PRIu64 ") Holder %s does not have any open files.",
+                        path, file_id, holder ? holder : "null");
 }
 
-int open_file_check_lease(struct core *core, struct op *op, struct inode *file, const char *path, uint64_t file_id, const char *holder,
-                          struct err *err)
+int open_file_check_lease(struct core *core, struct op *op, struct inode *file, const char *path,
+                          uint64_t file_id, const char *holder, struct err *err)
 {
     const char *owner;
 
-    if (!file) return err_set(err, ERR_NOT_FOUND, "File does not exist: %s", lease_exception_text(core, op, path, file_id, holder));
+    if (!file)
+        return err_set(err, ERR_NOT_FOUND, "File does not exist: %s",
+                       lease_exception_text(core, op, path, file_id, holder));
     if (!inode_is_file(file))
-        return err_set(err, ERR_LEASE_EXPIRED, "INode is not a regular file: %s", lease_exception_text(core, op, path, file_id, holder));
+        return err_set(err, ERR_LEASE_EXPIRED, "INode is not a regular file: %s",
+                       lease_exception_text(core, op, path, file_id, holder));
     if (!file->under_construction)
-        return err_set(err, ERR_LEASE_EXPIRED, "File is not open for writing: %s", lease_exception_text(core, op, path, file_id, holder));
+        return err_set(err, ERR_LEASE_EXPIRED, "File is not open for writing: %s",
+                       lease_exception_text(core, op, path, file_id, holder));
     owner = lease_holder(core->leases, file->id);
     assert(owner); /* an open file has a holder */
     if (holder && !str_eq(owner, holder))
-        return err_set(err, ERR_LEASE_EXPIRED, "Client (=%s) is not the lease owner (=%s: %s", holder, owner,
-                       lease_exception_text(core, op, path, file_id, holder));
+        return err_set(err, ERR_LEASE_EXPIRED, "Client (=%s) is not the lease owner (=%s: %s",
+                       holder, owner, lease_exception_text(core, op, path, file_id, holder));
     return 0;
 }
 
@@ -96,7 +107,8 @@ uint64_t open_file_awaited_block(const struct inode *file)
 }
 
 /* The block's length is known now: the quotas give back what it was charged for beyond it. */
-static void commit(struct core *core, struct inode *file, struct block *block, const struct block_id *id)
+static void commit(struct core *core, struct inode *file, struct block *block,
+                   const struct block_id *id)
 {
     struct quota_mark mark = quota_mark(core, file);
 
@@ -104,7 +116,8 @@ static void commit(struct core *core, struct inode *file, struct block *block, c
     quota_settle(core, file, &mark);
 }
 
-int open_file_commit_last(struct core *core, struct inode *file, const struct block_id *last, struct err *err)
+int open_file_commit_last(struct core *core, struct inode *file, const struct block_id *last,
+                          struct err *err)
 {
     struct block *block = inode_last_block(file);
     struct arena arena = {0};
@@ -113,18 +126,24 @@ int open_file_commit_last(struct core *core, struct inode *file, const struct bl
     if (!last || !block || block_is_complete(block)) return 0;
     struct block_id stored = block_name(block);
     if (block->id != last->id)
-        rc = err_set(err, ERR_IO, "Commit block %s, but the last block of the file is %s", block_id_text(last, &arena), block_id_text(&stored, &arena));
+        rc = err_set(err, ERR_IO, "Commit block %s, but the last block of the file is %s",
+                     block_id_text(last, &arena), block_id_text(&stored, &arena));
     else if (block->state == BLOCK_UNDER_RECOVERY)
-        rc = err_set(err, ERR_IO, "Commit or complete block %s, whereas it is under recovery.", block_id_text(last, &arena));
-    else if (block->generation_stamp != last->generation_stamp)
-        rc = err_set(err, ERR_IO, "Commit block with mismatching GS. NN has %s, client submits %s", block_id_text(&stored, &arena),
+        rc = err_set(err, ERR_IO, "Commit or complete block %s, whereas it is under recovery.",
                      block_id_text(last, &arena));
+    else if (block->generation_stamp != last->generation_stamp)
+        rc = err_set(err, ERR_IO, "Commit block with mismatching GS. NN has %s, client submits %s",
+                     block_id_text(&stored, &arena), block_id_text(last, &arena));
     else if (block->length > last->length)
-        rc = err_set(err, ERR_IO, "Commit block %s with length %" PRIu64 ", less than the %" PRIu64 " bytes that were synced before",
+        rc = err_set(err, ERR_IO,
+                     "Commit block %s with length %" PRIu64 ", less than the %" PRIu64
+                     " bytes that were synced before",
                      block_id_text(last, &arena), last->length, (uint64_t)block->length);
     else if (last->length > inode_block_size(core->tree.inodes, file))
-        rc = err_set(err, ERR_IO, "Commit block %s with length %" PRIu64 ", more than the file's block size %" PRIu64, block_id_text(last, &arena),
-                     last->length, inode_block_size(core->tree.inodes, file));
+        rc = err_set(
+            err, ERR_IO,
+            "Commit block %s with length %" PRIu64 ", more than the file's block size %" PRIu64,
+            block_id_text(last, &arena), last->length, inode_block_size(core->tree.inodes, file));
     else
         commit(core, file, block, last);
     arena_release(&arena);
@@ -172,7 +191,8 @@ static const char *internal_holder(struct core *core, struct arena *arena)
     return arena_printf(arena, "HDFS_NameNode-%s,%03dZ", text, (int)(core->now_wall_ms % 1000));
 }
 
-static void reassign_lease(struct core *core, struct arena *arena, struct inode *file, const char *path, const char *new_holder)
+static void reassign_lease(struct core *core, struct arena *arena, struct inode *file,
+                           const char *path, const char *new_holder)
 {
     struct edit edit = {
         .op = EDIT_REASSIGN_LEASE,
@@ -185,19 +205,23 @@ static void reassign_lease(struct core *core, struct arena *arena, struct inode 
     core_edit(core, &edit);
 }
 
-static void start_recovery(struct core *core, const char *path, struct block *last, struct arena *arena)
+static void start_recovery(struct core *core, const char *path, struct block *last,
+                           struct arena *arena)
 {
-    if (blocks_recovery_id(core, last) && !blocks_recovery_expired(core, last, core->now_ms)) return;
+    if (blocks_recovery_id(core, last) && !blocks_recovery_expired(core, last, core->now_ms))
+        return;
     struct edit edit = {.op = EDIT_SET_GENSTAMP_V2, .value = blocks_next_generation_stamp(core)};
     core_edit(core, &edit);
     blocks_start_recovery(core, last, edit.value, core->now_ms);
     struct block_id id = block_name(last);
-    log_warn("DIR* internalReleaseLease: file %s has not been closed, lease recovery is in progress: recovery id %" PRIu64 " for %s", path,
-             edit.value, block_id_text(&id, arena));
+    log_warn("DIR* internalReleaseLease: file %s has not been closed, lease recovery is in "
+             "progress: recovery id %" PRIu64 " for %s",
+             path, edit.value, block_id_text(&id, arena));
 }
 
 /* A last block that no datanode ever had goes; the file is closed without it. */
-static void drop_empty_last(struct core *core, struct inode *file, const char *path, struct arena *arena)
+static void drop_empty_last(struct core *core, struct inode *file, const char *path,
+                            struct arena *arena)
 {
     struct edit edit = {.op = EDIT_UPDATE_BLOCKS,
                         .path = path,
@@ -214,16 +238,20 @@ static int incomplete_early_block(const struct inode *file, const char *path, st
 {
     uint32_t complete = 0;
 
-    while (complete < file->block_count && block_is_complete(inode_block(file, complete))) complete++;
-    if (complete + 2 < file->block_count ||
-        (complete + 2 == file->block_count && inode_block(file, complete)->state != BLOCK_COMMITTED))
-        return err_set(err, ERR_IO, "DIR* NameSystem.internalReleaseLease: attempt to release a create lock on %s but file is already closed.",
+    while (complete < file->block_count && block_is_complete(inode_block(file, complete)))
+        complete++;
+    if (complete + 2 < file->block_count || (complete + 2 == file->block_count &&
+                                             inode_block(file, complete)->state != BLOCK_COMMITTED))
+        return err_set(err, ERR_IO,
+                       "DIR* NameSystem.internalReleaseLease: attempt to release a create lock on "
+                       "%s but file is already closed.",
                        path);
     return 0;
 }
 
 /* FSNamesystem.internalReleaseLease: 1 closed now, 0 recovery runs. */
-static int release_lease(struct core *core, struct arena *arena, struct inode *file, const char *path, const char *new_holder, struct err *err)
+static int release_lease(struct core *core, struct arena *arena, struct inode *file,
+                         const char *path, const char *new_holder, struct err *err)
 {
     struct block *last = inode_last_block(file), *penultimate = inode_penultimate_block(file);
     struct storage *expected[1];
@@ -232,7 +260,9 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
     if (rc) return rc;
     if (open_file_progressed(file, true)) {
         open_file_close(core, file, arena);
-        log_warn("BLOCK* internalReleaseLease: all existing blocks are COMPLETE, lease removed, file %s closed", path);
+        log_warn("BLOCK* internalReleaseLease: all existing blocks are COMPLETE, lease removed, "
+                 "file %s closed",
+                 path);
         return 1;
     }
     rc = incomplete_early_block(file, path, err);
@@ -241,19 +271,22 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
     if (last->state == BLOCK_COMMITTED) {
         if (penultimate_safe && blocks_has_minimum(core, last)) {
             struct block_id id = block_name(last);
-            if (penultimate && !block_is_complete(penultimate)) blocks_force_complete(core, penultimate);
+            if (penultimate && !block_is_complete(penultimate))
+                blocks_force_complete(core, penultimate);
             if (!blocks_commit(core, last, &id)) blocks_force_complete(core, last);
             open_file_close(core, file, arena);
             return 1;
         }
         if (!penultimate_safe)
             return err_set(err, ERR_BEING_CREATED,
-                           "DIR* NameSystem.internalReleaseLease: Failed to release lease for file %s. Committed blocks are waiting to be "
+                           "DIR* NameSystem.internalReleaseLease: Failed to release lease for file "
+                           "%s. Committed blocks are waiting to be "
                            "minimally replicated.",
                            path);
     }
     const struct block_uc *uc = block_uc(core, last);
-    if (last->length == 0 && !(uc && uc->count) && !blocks_holders(core, last, expected, 1)) { /* nodes that are dead now may bring it back */
+    if (last->length == 0 && !(uc && uc->count) &&
+        !blocks_holders(core, last, expected, 1)) { /* nodes that are dead now may bring it back */
         drop_empty_last(core, file, path, arena);
         return 1;
     }
@@ -265,14 +298,16 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
     return 0;
 }
 
-static int refuse(enum recover_lease_op why, int code, const char *path, const char *holder, const char *machine, const char *reason,
-                  struct err *err)
+static int refuse(enum recover_lease_op why, int code, const char *path, const char *holder,
+                  const char *machine, const char *reason, struct err *err)
 {
-    return err_set(err, code, "Failed to %s %s for %s on %s because %s", recover_names[why], path, holder, machine, reason);
+    return err_set(err, code, "Failed to %s %s for %s on %s because %s", recover_names[why], path,
+                   holder, machine, reason);
 }
 
-int open_file_recover_lease(struct core *core, struct arena *arena, enum recover_lease_op why, struct inode *file, const char *path,
-                            const char *holder, const char *machine, bool force, struct err *err)
+int open_file_recover_lease(struct core *core, struct arena *arena, enum recover_lease_op why,
+                            struct inode *file, const char *path, const char *holder,
+                            const char *machine, bool force, struct err *err)
 {
     if (!file->under_construction) return 1;
     const char *owner = lease_holder(core->leases, file->id);
@@ -287,14 +322,19 @@ int open_file_recover_lease(struct core *core, struct arena *arena, enum recover
     if (lease_soft_expired(core->leases, owner, core->now_ms)) {
         int closed = release_lease(core, arena, file, path, NULL, err);
         if (closed) return closed;
-        return refuse(why, ERR_RECOVERY_IN_PROGRESS, path, holder, machine, "lease recovery is in progress. Try again later.", err);
+        return refuse(why, ERR_RECOVERY_IN_PROGRESS, path, holder, machine,
+                      "lease recovery is in progress. Try again later.", err);
     }
     struct block *last = inode_last_block(file);
     if (last && last->state == BLOCK_UNDER_RECOVERY)
         return refuse(why, ERR_RECOVERY_IN_PROGRESS, path, holder, machine,
-                      arena_printf(arena, "another recovery is in progress by %s on %s", owner, owner_machine), err);
-    return refuse(why, ERR_BEING_CREATED, path, holder, machine,
-                  arena_printf(arena, "this file lease is currently owned by %s on %s", owner, owner_machine), err);
+                      arena_printf(arena, "another recovery is in progress by %s on %s", owner,
+                                   owner_machine),
+                      err);
+    return refuse(
+        why, ERR_BEING_CREATED, path, holder, machine,
+        arena_printf(arena, "this file lease is currently owned by %s on %s", owner, owner_machine),
+        err);
 }
 
 /* All files of one late client, a bounded number of them; false when nothing moved. */
@@ -307,7 +347,8 @@ static size_t recover_client(struct core *core, const char *client, size_t budge
 
     client = arena_strdup(&arena, client);
     const char *holder = internal_holder(core, &arena);
-    while (done < budget && (count = lease_files(core->leases, client, after, ids, ARRAY_LEN(ids))) > 0) {
+    while (done < budget &&
+           (count = lease_files(core->leases, client, after, ids, ARRAY_LEN(ids))) > 0) {
         for (size_t i = 0; i < count; i++, done++) {
             struct inode *file = inode_find(core->tree.inodes, ids[i]);
             const char *path = file ? tree_path_of(&core->tree, file, &arena) : NULL;
@@ -330,7 +371,8 @@ void lease_monitor_tick(struct core *core)
     size_t budget = LEASE_RECOVERIES_PER_TICK;
     const char *client;
 
-    while (budget && (client = lease_next_expired(core->leases, core->conf.lease_hard_limit_ms, core->now_ms)) != NULL) {
+    while (budget && (client = lease_next_expired(core->leases, core->conf.lease_hard_limit_ms,
+                                                  core->now_ms)) != NULL) {
         size_t done = recover_client(core, client, budget);
         if (!done) break;
         budget -= MIN(budget, done);

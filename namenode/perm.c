@@ -131,7 +131,10 @@ int perm_resolve(struct core *core, const struct op *op, const char *path, enum 
     rc = resolve_path(&core->tree, path, op->arena, out, err);
     if (rc) return rc;
     if (purpose != RESOLVE_READ && strlen(out->text) > PATH_BYTES_MAX)
-        return err_set(err, ERR_IO, "Pathname too long: nothing can be changed at a path of more than %d bytes. Move a directory above it nearer to the root first.", PATH_BYTES_MAX);
+        return err_set(err, ERR_IO,
+                       "Pathname too long: nothing can be changed at a path of more than %d bytes. "
+                       "Move a directory above it nearer to the root first.",
+                       PATH_BYTES_MAX);
     if (out->is_reserved_raw && purpose != RESOLVE_READ && asked) {
         rc = op_check_superuser(core, op, op->method ? op->method : "null", err);
         if (rc) return rc;

@@ -162,7 +162,7 @@ bool safemode_leave(struct core *core, bool force)
     if (core->manager->future_bytes && !force) {
         log_error("Refusing to leave safe mode without a force flag. Exiting safe mode will cause "
                   "a deletion of %" PRIu64 " byte(s). Please use -forceExit flag to exit safe mode "
-                                           "forcefully if data loss is acceptable.",
+                  "forcefully if data loss is acceptable.",
                   core->manager->future_bytes);
         return false;
     }

@@ -25,7 +25,8 @@ struct topology_script {
 struct topology_script *topology_script_new(const struct conf *conf, struct topology *topology)
 {
     struct topology_script *script = NEW(struct topology_script);
-    const char *file = conf_str(conf, CONF_net_topology_script_file_name), *table = conf_str(conf, CONF_net_topology_table_file_name);
+    const char *file = conf_str(conf, CONF_net_topology_script_file_name),
+               *table = conf_str(conf, CONF_net_topology_table_file_name);
     const char *mapping = conf_str(conf, CONF_net_topology_node_switch_mapping_impl);
 
     script->topology = topology;
@@ -54,17 +55,20 @@ static void read_table(struct topology_script *script)
     struct err err = ERR_INIT;
 
     if (file_read(script->table, TOPOLOGY_TABLE_MAX, &text, &err) < 0) {
-        log_limited(LOG_WARN, MINUTE_MS, "the topology table cannot be read, hosts stay on %s: %s", TOPOLOGY_DEFAULT_RACK, err.text);
+        log_limited(LOG_WARN, MINUTE_MS, "the topology table cannot be read, hosts stay on %s: %s",
+                    TOPOLOGY_DEFAULT_RACK, err.text);
         buf_release(&text);
         return;
     }
     buf_cstr(&text);
     char *rest = (char *)text.data, *line;
     while ((line = strsep(&rest, "\n")) != NULL) {
-        char *save, *host = strtok_r(line, " \t\r", &save), *location = host ? strtok_r(NULL, " \t\r", &save) : NULL;
+        char *save, *host = strtok_r(line, " \t\r", &save),
+                    *location = host ? strtok_r(NULL, " \t\r", &save) : NULL;
         if (!host || *host == '#') continue;
         if (!location || !topology_learn(script->topology, host, location))
-            log_limited(LOG_WARN, MINUTE_MS, "%s: the line of %s must be 'host /location'", script->table, host);
+            log_limited(LOG_WARN, MINUTE_MS, "%s: the line of %s must be 'host /location'",
+                        script->table, host);
     }
     buf_release(&text);
 }
@@ -126,12 +130,16 @@ static void learn_batch(struct topology_script *script, const char *const *hosts
     bool ok = run_script(script->script, hosts, count, &out);
     char *rest = (char *)(uintptr_t)buf_cstr(&out), *save, *word;
     if (ok) {
-        for (word = strtok_r(rest, " \t\r\n", &save); word && found < count; word = strtok_r(NULL, " \t\r\n", &save), found++)
+        for (word = strtok_r(rest, " \t\r\n", &save); word && found < count;
+             word = strtok_r(NULL, " \t\r\n", &save), found++)
             if (!topology_learn(script->topology, hosts[found], word))
-                log_warn("the topology script %s answered '%s' for %s, which is no location", script->script, word, hosts[found]);
+                log_warn("the topology script %s answered '%s' for %s, which is no location",
+                         script->script, word, hosts[found]);
     }
     if (!ok || found < count)
-        log_limited(LOG_WARN, MINUTE_MS, "the topology script %s failed or answered less than asked for %s and %zu more: they are on %s",
+        log_limited(LOG_WARN, MINUTE_MS,
+                    "the topology script %s failed or answered less than asked for %s and %zu "
+                    "more: they are on %s",
                     script->script, hosts[0], count - 1, TOPOLOGY_DEFAULT_RACK);
     buf_release(&out);
 }
@@ -145,8 +153,10 @@ static void learn_name(struct topology *topology, const char *host)
 
     if (!net_numeric(host, 0, &addr)) return;
     if (topology_name(topology, host, known) && !str_eq(known, host)) return;
-    if (net_reverse(host, name, sizeof name)) topology_learn_name(topology, host, name);
-    else topology_learn_name(topology, host, net_is_local(&addr) ? "localhost" : host);
+    if (net_reverse(host, name, sizeof name))
+        topology_learn_name(topology, host, name);
+    else
+        topology_learn_name(topology, host, net_is_local(&addr) ? "localhost" : host);
 }
 
 void topology_script_resolve(struct topology_script *script, const char *const *hosts, size_t count)
@@ -158,7 +168,8 @@ void topology_script_resolve(struct topology_script *script, const char *const *
     for (size_t i = 0; i < count; i++) learn_name(script->topology, hosts[i]);
     if (!script->script && !script->table) return;
     for (size_t i = 0; i < count && unknown_count < ARRAY_LEN(unknown); i++)
-        if (!topology_location(script->topology, hosts[i], location)) unknown[unknown_count++] = hosts[i];
+        if (!topology_location(script->topology, hosts[i], location))
+            unknown[unknown_count++] = hosts[i];
     if (!unknown_count) return;
     if (script->table) {
         read_table(script);

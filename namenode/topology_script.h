@@ -10,7 +10,11 @@
 #include "common/conf.h"
 #include "namenode/topology.h"
 
-enum { TOPOLOGY_SCRIPT_TIMEOUT_MS = 10000, TOPOLOGY_SCRIPT_OUTPUT_MAX = 1 << 20, TOPOLOGY_TABLE_MAX = 64 << 20 };
+enum {
+    TOPOLOGY_SCRIPT_TIMEOUT_MS = 10000,
+    TOPOLOGY_SCRIPT_OUTPUT_MAX = 1 << 20,
+    TOPOLOGY_TABLE_MAX = 64 << 20
+};
 
 struct topology_script;
 
@@ -19,6 +23,7 @@ struct topology_script *topology_script_new(const struct conf *conf, struct topo
 void topology_script_free(struct topology_script *script); /* NULL is fine */
 
 /* Learns the location of each host (address or name) that is not known yet, and the names of addresses. What cannot be found out is logged and stays on the default rack. */
-void topology_script_resolve(struct topology_script *script, const char *const *hosts, size_t count);
+void topology_script_resolve(struct topology_script *script, const char *const *hosts,
+                             size_t count);
 
 #endif

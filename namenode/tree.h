@@ -11,7 +11,8 @@
 #include "namenode/inode.h"
 
 enum {
-    PATH_BYTES_MAX = 21845, /* what the edit log can carry: 65535 / 3. Renames can build longer paths; nothing changes below them */
+    PATH_BYTES_MAX =
+        21845, /* what the edit log can carry: 65535 / 3. Renames can build longer paths; nothing changes below them */
     PATH_LENGTH_MAX = 8000, /* characters: HdfsServerConstants.MAX_PATH_LENGTH */
     PATH_DEPTH_MAX = 1000,  /* components: MAX_PATH_DEPTH */
 };
@@ -25,7 +26,7 @@ struct arena;
 enum { TREE_RECENT_SLOTS = 4096 };
 struct tree_recent {
     uint64_t txids[TREE_RECENT_SLOTS]; /* by inode id */
-    uint64_t seen;                     /* the highest that path resolutions met since it was set to 0 */
+    uint64_t seen; /* the highest that path resolutions met since it was set to 0 */
 };
 
 struct tree {

@@ -4,7 +4,8 @@
 
 int web_start(struct namenode *nn, struct err *err)
 {
-    const char *address = conf_str(nn->conf, CONF_dfs_namenode_http_address), *bind_host = conf_str(nn->conf, CONF_dfs_namenode_http_bind_host);
+    const char *address = conf_str(nn->conf, CONF_dfs_namenode_http_address),
+               *bind_host = conf_str(nn->conf, CONF_dfs_namenode_http_bind_host);
     struct net_addr parsed;
     char text[300];
     int rc = net_parse(address, 9870, &parsed, err);

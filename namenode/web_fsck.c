@@ -23,7 +23,10 @@ static void run_step(struct core *core, void *arg)
     step->more = fsck_step(core, step->fsck, FSCK_ENTRIES_PER_STEP, &step->out);
 }
 
-static bool is_given(struct http_request *request, const char *name) { return http_parameter(request, name) != NULL; }
+static bool is_given(struct http_request *request, const char *name)
+{
+    return http_parameter(request, name) != NULL;
+}
 
 void web_fsck(void *context, struct http_request *request)
 {
@@ -50,11 +53,15 @@ void web_fsck(void *context, struct http_request *request)
 
     if (str_empty(user)) user = http_parameter(request, "user.name");
     if (str_empty(user)) user = "dr.who"; /* hadoop.http.staticuser.user */
-    struct op op = {.user = user, .groups = namenode_groups_of(nn, user, &arena), .client_ip = http_peer(request), .method = "fsck"};
+    struct op op = {.user = user,
+                    .groups = namenode_groups_of(nn, user, &arena),
+                    .client_ip = http_peer(request),
+                    .method = "fsck"};
     struct step step = {.op = &op, .nn = nn, .more = true};
     step.fsck = fsck_new(&op, str_empty(path) ? "/" : path, &options);
     if (is_given(request, "showprogress"))
-        buf_put_str(&step.out, "The fsck switch -showprogress is deprecated and no longer has any effect. Progress is now shown by default.\n");
+        buf_put_str(&step.out, "The fsck switch -showprogress is deprecated and no longer has any "
+                               "effect. Progress is now shown by default.\n");
     bool alive = true;
     while (alive && step.more) alive = namenode_ask(nn, run_step, &step);
     if (alive)

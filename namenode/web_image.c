@@ -30,12 +30,16 @@ static bool same_storage(struct namenode *nn, struct http_request *request)
     const struct core_identity *id = &nn->storage->identity;
     const char *theirs = http_parameter(request, "storageInfo");
     struct arena arena = {0};
-    const char *ours = arena_printf(&arena, "%d:%u:%" PRIu64 ":%s", id->layout_version, id->namespace_id, id->ctime, id->cluster_id);
+    const char *ours = arena_printf(&arena, "%d:%u:%" PRIu64 ":%s", id->layout_version,
+                                    id->namespace_id, id->ctime, id->cluster_id);
     bool same = !theirs || str_eq(theirs, ours);
 
     if (!same)
         http_reply_text(request, 403,
-                        arena_printf(&arena, "This namenode has storage info %s but the secondary expected %s. The two belong to different namespaces.\n", ours, theirs));
+                        arena_printf(&arena,
+                                     "This namenode has storage info %s but the secondary expected "
+                                     "%s. The two belong to different namespaces.\n",
+                                     ours, theirs));
     arena_release(&arena);
     return same;
 }
@@ -62,7 +66,8 @@ static void send_file(struct http_request *request, const char *path, bool is_im
 
     if (fd < 0 || fstat(fd, &st) < 0) {
         if (fd >= 0) close(fd);
-        http_reply_text(request, 410, "the file is gone: it was replaced by a newer one, ask again\n");
+        http_reply_text(request, 410,
+                        "the file is gone: it was replaced by a newer one, ask again\n");
         return;
     }
     if (is_image) add_digest(request, path);
@@ -105,7 +110,8 @@ static void send_edits(struct namenode *nn, struct http_request *request)
     struct err err = ERR_INIT;
     const char *path = NULL;
     bool ok = true;
-    uint64_t first = number_parameter(request, "startTxId", &ok), last = number_parameter(request, "endTxId", &ok);
+    uint64_t first = number_parameter(request, "startTxId", &ok),
+             last = number_parameter(request, "endTxId", &ok);
 
     if (!ok) {
         http_reply_text(request, 400, "getedit needs startTxId and endTxId\n");
@@ -117,7 +123,8 @@ static void send_edits(struct namenode *nn, struct http_request *request)
     }
     for (size_t i = 0; i < segments.count && !path; i++) {
         const struct edit_segment *segment = &segments.items[i];
-        if (!segment->in_progress && segment->first == first && segment->last == last) path = segment->path;
+        if (!segment->in_progress && segment->first == first && segment->last == last)
+            path = segment->path;
     }
     if (path)
         send_file(request, path, false);
@@ -131,7 +138,8 @@ void web_image_transfer(void *context, struct http_request *request)
     struct namenode *nn = context;
 
     if (!str_eq(http_method(request), "GET"))
-        http_reply_text(request, 405, "images are not uploaded: this namenode checkpoints by itself\n");
+        http_reply_text(request, 405,
+                        "images are not uploaded: this namenode checkpoints by itself\n");
     else if (!same_storage(nn, request))
         return;
     else if (http_parameter(request, "getimage"))

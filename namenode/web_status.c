@@ -15,7 +15,7 @@ struct status {
     int64_t checkpoint_ms;
     uint32_t live, dead, stale, decommissioning;
     uint64_t xceivers;
-    const char *safemode; /* "" when off */
+    const char *safemode;                /* "" when off */
     const char *live_nodes, *dead_nodes; /* JSON objects as text */
 };
 
@@ -25,7 +25,7 @@ static void describe_datanode(struct json *json, const struct core *core, const 
     const struct storage *storage;
     struct arena arena = {0};
 
-    LIST_FOREACH(storage, &dn->storages, of_datanode) {
+    LIST_FOREACH (storage, &dn->storages, of_datanode) {
         capacity += storage->capacity;
         used += storage->dfs_used;
         remaining += storage->remaining;
@@ -35,13 +35,17 @@ static void describe_datanode(struct json *json, const struct core *core, const 
     json_key(json, arena_printf(&arena, "%s:%u", dn->hostname, dn->xfer_port));
     json_begin_object(json);
     json_put_string(json, "infoAddr", arena_printf(&arena, "%s:%u", dn->ip, dn->info_port));
-    json_put_string(json, "infoSecureAddr", arena_printf(&arena, "%s:%u", dn->ip, dn->info_secure_port));
+    json_put_string(json, "infoSecureAddr",
+                    arena_printf(&arena, "%s:%u", dn->ip, dn->info_secure_port));
     json_put_string(json, "xferaddr", arena_printf(&arena, "%s:%u", dn->ip, dn->xfer_port));
     json_put_string(json, "location", dn->location);
     json_put_string(json, "uuid", dn->uuid);
     json_put_int(json, "lastContact", (core->now_ms - dn->heartbeat_ms) / SECOND_MS);
     json_put_int(json, "usedSpace", (int64_t)used);
-    json_put_string(json, "adminState", dn->admin_state == DN_NORMAL ? "In Service" : dn->admin_state == DN_DECOMMISSIONED ? "Decommissioned" : "Decommission In Progress");
+    json_put_string(json, "adminState",
+                    dn->admin_state == DN_NORMAL           ? "In Service"
+                    : dn->admin_state == DN_DECOMMISSIONED ? "Decommissioned"
+                                                           : "Decommission In Progress");
     json_put_int(json, "nonDfsUsedSpace", (int64_t)non_dfs);
     json_put_int(json, "capacity", (int64_t)capacity);
     json_put_int(json, "remaining", (int64_t)remaining);
@@ -69,9 +73,14 @@ static const char *describe_datanodes(struct status *status, const struct core *
 static void collect(struct core *core, void *arg)
 {
     struct status *status = arg;
-    struct op op = {.arena = &status->arena, .user = core->conf.superuser, .superuser = true, .client_ip = "127.0.0.1", .method = "jmx"};
+    struct op op = {.arena = &status->arena,
+                    .user = core->conf.superuser,
+                    .superuser = true,
+                    .client_ip = "127.0.0.1",
+                    .method = "jmx"};
     Pb__GetFsStatsRequest fs_request = PB__GET_FS_STATS_REQUEST__INIT;
-    Pb__GetFsReplicatedBlockStatsRequest block_request = PB__GET_FS_REPLICATED_BLOCK_STATS_REQUEST__INIT;
+    Pb__GetFsReplicatedBlockStatsRequest block_request =
+        PB__GET_FS_REPLICATED_BLOCK_STATS_REQUEST__INIT;
     struct err err = ERR_INIT;
 
     if (op_get_fs_stats(core, &op, &fs_request, &status->stats, &err) < 0 ||
@@ -126,11 +135,14 @@ static void bean_info(struct json *json, const struct status *status)
     json_put_int(json, "Free", (int64_t)status->stats.remaining);
     json_put_int(json, "Total", (int64_t)status->stats.capacity);
     json_put_int(json, "NumberOfMissingBlocks", (int64_t)status->stats.missing_blocks);
-    json_put_int(json, "NumberOfMissingBlocksWithReplicationFactorOne", (int64_t)status->stats.missing_repl_one_blocks);
+    json_put_int(json, "NumberOfMissingBlocksWithReplicationFactorOne",
+                 (int64_t)status->stats.missing_repl_one_blocks);
     json_put_string(json, "LiveNodes", status->live_nodes);
     json_put_string(json, "DeadNodes", status->dead_nodes);
     json_put_int(json, "NNStartedTimeInMillis", status->nn->started_wall_ms);
-    char *text = mem_printf("{\"MostRecentCheckpointTxId\":\"%" PRIu64 "\",\"LastAppliedOrWrittenTxId\":\"%" PRIu64 "\"}", status->checkpoint_txid, status->txid);
+    char *text = mem_printf("{\"MostRecentCheckpointTxId\":\"%" PRIu64
+                            "\",\"LastAppliedOrWrittenTxId\":\"%" PRIu64 "\"}",
+                            status->checkpoint_txid, status->txid);
     json_put_string(json, "JournalTransactionInfo", text);
     mem_free(text);
 }
@@ -167,7 +179,8 @@ static void bean_namesystem(struct json *json, const struct status *status)
     json_put_int(json, "NumFilesUnderConstruction", (int64_t)status->open_files);
     json_put_int(json, "NumActiveClients", (int64_t)status->clients);
     json_put_int(json, "LastWrittenTransactionId", (int64_t)status->txid);
-    json_put_int(json, "TransactionsSinceLastCheckpoint", (int64_t)(status->txid - status->checkpoint_txid));
+    json_put_int(json, "TransactionsSinceLastCheckpoint",
+                 (int64_t)(status->txid - status->checkpoint_txid));
     json_put_int(json, "LastCheckpointTime", status->checkpoint_ms);
 }
 
@@ -259,7 +272,10 @@ void web_jmx(void *context, struct http_request *request)
 
 /* ---- the rest ---- */
 
-void web_is_active(void *context UNUSED, struct http_request *request) { http_reply_text(request, 200, "Namenode is active!\n"); }
+void web_is_active(void *context UNUSED, struct http_request *request)
+{
+    http_reply_text(request, 200, "Namenode is active!\n");
+}
 
 static void put_html(struct buf *buf, const char *text)
 {
@@ -292,7 +308,8 @@ void web_conf(void *context, struct http_request *request)
     struct namenode *nn = context;
     struct buf text = {0};
 
-    buf_put_str(&text, "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<configuration>\n");
+    buf_put_str(&text,
+                "<?xml version=\"1.0\" encoding=\"UTF-8\" standalone=\"no\"?>\n<configuration>\n");
     conf_each(nn->conf, put_property, &text);
     buf_put_str(&text, "</configuration>\n");
     http_reply(request, 200, "text/xml; charset=utf-8", text.data, text.length);
@@ -314,13 +331,29 @@ void web_index(void *context, struct http_request *request)
         arena_release(&status.arena);
         return;
     }
-    buf_put_str(&text, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta charset=\"utf-8\"><title>Namenode information</title></head><body>\n");
-    buf_printf(&text, "<h1>Namenode %s:%u</h1>\n<p>%s</p>\n<table>\n", nn->rpc_host, nn->rpc_port, status.safemode[0] ? "Safe mode is on." : "Active.");
-    buf_printf(&text, "<tr><td>Cluster</td><td>%s</td></tr>\n<tr><td>Block pool</td><td>%s</td></tr>\n", nn->storage->identity.cluster_id, nn->storage->identity.block_pool_id);
-    buf_printf(&text, "<tr><td>Files and directories</td><td>%" PRIu64 "</td></tr>\n<tr><td>Blocks</td><td>%" PRIu64 "</td></tr>\n", status.inodes, status.block_count);
-    buf_printf(&text, "<tr><td>Capacity, used, remaining (bytes)</td><td>%" PRIu64 ", %" PRIu64 ", %" PRIu64 "</td></tr>\n", status.stats.capacity, status.stats.used, status.stats.remaining);
-    buf_printf(&text, "<tr><td>Live, dead datanodes</td><td>%u, %u</td></tr>\n<tr><td>Missing, corrupt blocks</td><td>%" PRIu64 ", %" PRIu64 "</td></tr>\n", status.live, status.dead, status.blocks.missing_blocks, status.blocks.corrupt_blocks);
-    buf_put_str(&text, "</table>\n<p><a href=\"/jmx\">/jmx</a> <a href=\"/conf\">/conf</a></p>\n</body></html>\n");
+    buf_put_str(&text, "<!DOCTYPE html>\n<html lang=\"en\"><head><meta "
+                       "charset=\"utf-8\"><title>Namenode information</title></head><body>\n");
+    buf_printf(&text, "<h1>Namenode %s:%u</h1>\n<p>%s</p>\n<table>\n", nn->rpc_host, nn->rpc_port,
+               status.safemode[0] ? "Safe mode is on." : "Active.");
+    buf_printf(&text,
+               "<tr><td>Cluster</td><td>%s</td></tr>\n<tr><td>Block pool</td><td>%s</td></tr>\n",
+               nn->storage->identity.cluster_id, nn->storage->identity.block_pool_id);
+    buf_printf(&text,
+               "<tr><td>Files and directories</td><td>%" PRIu64
+               "</td></tr>\n<tr><td>Blocks</td><td>%" PRIu64 "</td></tr>\n",
+               status.inodes, status.block_count);
+    buf_printf(&text,
+               "<tr><td>Capacity, used, remaining (bytes)</td><td>%" PRIu64 ", %" PRIu64
+               ", %" PRIu64 "</td></tr>\n",
+               status.stats.capacity, status.stats.used, status.stats.remaining);
+    buf_printf(&text,
+               "<tr><td>Live, dead datanodes</td><td>%u, %u</td></tr>\n<tr><td>Missing, corrupt "
+               "blocks</td><td>%" PRIu64 ", %" PRIu64 "</td></tr>\n",
+               status.live, status.dead, status.blocks.missing_blocks,
+               status.blocks.corrupt_blocks);
+    buf_put_str(
+        &text,
+        "</table>\n<p><a href=\"/jmx\">/jmx</a> <a href=\"/conf\">/conf</a></p>\n</body></html>\n");
     http_reply(request, 200, "text/html; charset=utf-8", text.data, text.length);
     buf_release(&text);
     arena_release(&status.arena);

@@ -250,9 +250,7 @@ static void change_attribute(struct name_dir *d, struct inode *inode, const char
         edit.op = EDIT_SET_QUOTA_BY_STORAGETYPE, edit.storage_type = STORAGE_SSD;
         edit.ds_quota = INT64_C(1) << 60;
         break;
-    case 5:
-        edit.op = EDIT_SET_STORAGE_POLICY, edit.storage_policy = 2;
-        break;
+    case 5: edit.op = EDIT_SET_STORAGE_POLICY, edit.storage_policy = 2; break;
     default:
         if (!inode_is_file(inode)) return;
         edit.op = EDIT_SET_REPLICATION, edit.replication = (uint16_t)(1 + name_dir_random(d, 9));

@@ -34,15 +34,16 @@ static int teardown(void **state UNUSED)
     return 0;
 }
 
-#define refused(call, code, expected)                \
-    do {                                             \
-        err_clear(&err);                             \
-        int refused_rc = (call);                     \
-        assert_string_equal(err.text, expected);     \
-        assert_int_equal(refused_rc, code);          \
+#define refused(call, code, expected)                                                              \
+    do {                                                                                           \
+        err_clear(&err);                                                                           \
+        int refused_rc = (call);                                                                   \
+        assert_string_equal(err.text, expected);                                                   \
+        assert_int_equal(refused_rc, code);                                                        \
     } while (0)
 
-#define CALL(handler) (op = fixture_op(&f, "10.9.9.9"), op_##handler(&f.core, &op, &request, &response, &err))
+#define CALL(handler)                                                                              \
+    (op = fixture_op(&f, "10.9.9.9"), op_##handler(&f.core, &op, &request, &response, &err))
 
 static struct inode *inode_of(const char *path)
 {
@@ -68,7 +69,8 @@ static Pb__ExtendedBlock *name_of(const struct block_id *id)
 
 /* ---- calls ---- */
 
-static int create_as(const char *path, const char *client, uint32_t flags, uint32_t replication, uint64_t block_size, bool parents)
+static int create_as(const char *path, const char *client, uint32_t flags, uint32_t replication,
+                     uint64_t block_size, bool parents)
 {
     Pb__FsPermission masked = PB__FS_PERMISSION__INIT;
     Pb__CreateRequest request = PB__CREATE_REQUEST__INIT;
@@ -86,9 +88,13 @@ static int create_as(const char *path, const char *client, uint32_t flags, uint3
     return CALL(create);
 }
 
-static int create(const char *path, const char *client) { return create_as(path, client, 3, 3, FIXTURE_BLOCK, true); }
+static int create(const char *path, const char *client)
+{
+    return create_as(path, client, 3, 3, FIXTURE_BLOCK, true);
+}
 
-static int add_block(const char *path, const char *client, uint64_t file_id, const struct block_id *previous, struct block_id *out)
+static int add_block(const char *path, const char *client, uint64_t file_id,
+                     const struct block_id *previous, struct block_id *out)
 {
     Pb__AddBlockRequest request = PB__ADD_BLOCK_REQUEST__INIT;
     Pb__AddBlockResponse response = PB__ADD_BLOCK_RESPONSE__INIT;
@@ -100,11 +106,14 @@ static int add_block(const char *path, const char *client, uint64_t file_id, con
     request.has_fileid = 1;
     request.fileid = file_id;
     int rc = CALL(add_block);
-    if (!rc && out) *out = (struct block_id){.id = response.block->b->blockid, .generation_stamp = response.block->b->generationstamp};
+    if (!rc && out)
+        *out = (struct block_id){.id = response.block->b->blockid,
+                                 .generation_stamp = response.block->b->generationstamp};
     return rc;
 }
 
-static int complete(const char *path, const char *client, uint64_t file_id, const struct block_id *last, bool *done, struct op *used)
+static int complete(const char *path, const char *client, uint64_t file_id,
+                    const struct block_id *last, bool *done, struct op *used)
 {
     Pb__CompleteRequest request = PB__COMPLETE_REQUEST__INIT;
     Pb__CompleteResponse response = PB__COMPLETE_RESPONSE__INIT;
@@ -173,10 +182,12 @@ static int recover(const char *path, const char *client, bool *result)
     return rc;
 }
 
-static int synchronize(const struct block_id *old, uint64_t stamp, uint64_t length, bool close, bool drop, struct datanode *node)
+static int synchronize(const struct block_id *old, uint64_t stamp, uint64_t length, bool close,
+                       bool drop, struct datanode *node)
 {
     Pb__CommitBlockSynchronizationRequest request = PB__COMMIT_BLOCK_SYNCHRONIZATION_REQUEST__INIT;
-    Pb__CommitBlockSynchronizationResponse response = PB__COMMIT_BLOCK_SYNCHRONIZATION_RESPONSE__INIT;
+    Pb__CommitBlockSynchronizationResponse response =
+        PB__COMMIT_BLOCK_SYNCHRONIZATION_RESPONSE__INIT;
     Pb__DatanodeID id = PB__DATANODE_ID__INIT, *ids = &id;
     char *storage;
     struct op op;
@@ -196,7 +207,8 @@ static int synchronize(const struct block_id *old, uint64_t stamp, uint64_t leng
     return CALL(commit_block_synchronization);
 }
 
-static int update_pipeline(const char *client, const struct block_id *old, const struct block_id *new)
+static int update_pipeline(const char *client, const struct block_id *old,
+                           const struct block_id *new)
 {
     Pb__UpdatePipelineRequest request = PB__UPDATE_PIPELINE_REQUEST__INIT;
     Pb__UpdatePipelineResponse response = PB__UPDATE_PIPELINE_RESPONSE__INIT;
@@ -257,37 +269,48 @@ static struct block_id closed_file(const char *path)
 
 static void create_refusals(void **state UNUSED)
 {
-    refused(create_as("/a", "w", 0, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT, "/a does not specify any options");
-    refused(create_as("/a", "w", 1 | 4, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT, "/a: both append and create options specified");
+    refused(create_as("/a", "w", 0, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT,
+            "/a does not specify any options");
+    refused(create_as("/a", "w", 1 | 4, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT,
+            "/a: both append and create options specified");
     refused(create_as("/a", "w", 1, 0, FIXTURE_BLOCK, true), ERR_IO,
-            "Requested replication factor of 0 is less than the required minimum of 1 for /a, clientName=w");
+            "Requested replication factor of 0 is less than the required minimum of 1 for /a, "
+            "clientName=w");
     refused(create_as("/a", "w", 1, 513, FIXTURE_BLOCK, true), ERR_IO,
             "Requested replication factor of 513 exceeds maximum of 512 for /a, clientName=w");
-    refused(create_as("/a", "w", 1, UINT32_MAX, FIXTURE_BLOCK, true), ERR_IO,
-            "Requested replication factor of 4294967295 exceeds maximum of 512 for /a, clientName=w");
+    refused(
+        create_as("/a", "w", 1, UINT32_MAX, FIXTURE_BLOCK, true), ERR_IO,
+        "Requested replication factor of 4294967295 exceeds maximum of 512 for /a, clientName=w");
     refused(create_as("/a", "w", 1, 3, 1, true), ERR_IO,
-            "Specified block size 1 is less than configured minimum value dfs.namenode.fs-limits.min-block-size=1048576");
+            "Specified block size 1 is less than configured minimum value "
+            "dfs.namenode.fs-limits.min-block-size=1048576");
     refused(create_as("/a", "w", 1, 3, UINT64_MAX, true), ERR_IO,
             "Specified block size 18446744073709551615 is larger than a block can be");
-    refused(create_as("/x/a", "w", 1, 3, FIXTURE_BLOCK, false), ERR_NOT_FOUND, "Parent directory doesn't exist: /x");
-    refused(create_as("/a", "w", 2, 3, FIXTURE_BLOCK, true), ERR_NOT_FOUND, "Can't overwrite non-existent /a");
+    refused(create_as("/x/a", "w", 1, 3, FIXTURE_BLOCK, false), ERR_NOT_FOUND,
+            "Parent directory doesn't exist: /x");
+    refused(create_as("/a", "w", 2, 3, FIXTURE_BLOCK, true), ERR_NOT_FOUND,
+            "Can't overwrite non-existent /a");
     refused(create("/", "w"), ERR_EXISTS, "/ already exists as a directory");
     assert_int_not_equal(create("", "w"), 0);
     assert_int_not_equal(create("a", "w"), 0);
     assert_int_not_equal(create("/a/../b", "w"), 0);
     closed_file("/a");
-    refused(create_as("/a", "w", 1, 3, FIXTURE_BLOCK, true), ERR_EXISTS, "/a for client 10.9.9.9 already exists");
+    refused(create_as("/a", "w", 1, 3, FIXTURE_BLOCK, true), ERR_EXISTS,
+            "/a for client 10.9.9.9 already exists");
 }
 
 static void create_of_an_open_file(void **state UNUSED)
 {
     assert_int_equal(create("/a", "one"), 0);
     refused(create_as("/a", "one", 1, 3, FIXTURE_BLOCK, true), ERR_BEING_CREATED,
-            "Failed to CREATE_FILE /a for one on 10.9.9.9 because one is already the current lease holder.");
+            "Failed to CREATE_FILE /a for one on 10.9.9.9 because one is already the current lease "
+            "holder.");
     refused(create_as("/a", "two", 1, 3, FIXTURE_BLOCK, true), ERR_BEING_CREATED,
-            "Failed to CREATE_FILE /a for two on 10.9.9.9 because this file lease is currently owned by one on 10.9.9.9");
+            "Failed to CREATE_FILE /a for two on 10.9.9.9 because this file lease is currently "
+            "owned by one on 10.9.9.9");
     f.core.now_ms += LEASE_SOFT_LIMIT_MS + 1;
-    refused(create_as("/a", "two", 1, 3, FIXTURE_BLOCK, true), ERR_EXISTS, "/a for client 10.9.9.9 already exists"); /* closed: it was empty */
+    refused(create_as("/a", "two", 1, 3, FIXTURE_BLOCK, true), ERR_EXISTS,
+            "/a for client 10.9.9.9 already exists"); /* closed: it was empty */
     assert_false(inode_of("/a")->under_construction);
     assert_int_equal(create("/a", ""), 0); /* an empty name of a client is a name */
     assert_int_equal(create("/a", "two"), 0);
@@ -304,25 +327,35 @@ static void add_block_refusals(void **state UNUSED)
 
     assert_int_equal(create("/a", "w"), 0);
     uint64_t id = inode_of("/a")->id;
-    refused(add_block("/gone", "x", 0, NULL, NULL), ERR_NOT_FOUND, "File does not exist: /gone (inode 0) Holder x does not have any open files.");
-    refused(add_block("/a", "x", 99, NULL, NULL), ERR_NOT_FOUND, "File does not exist: /a (inode 99) Holder x does not have any open files.");
+    refused(add_block("/gone", "x", 0, NULL, NULL), ERR_NOT_FOUND,
+            "File does not exist: /gone (inode 0) Holder x does not have any open files.");
+    refused(add_block("/a", "x", 99, NULL, NULL), ERR_NOT_FOUND,
+            "File does not exist: /a (inode 99) Holder x does not have any open files.");
     refused(add_block("/", "x", INODE_ID_ROOT, NULL, NULL), ERR_LEASE_EXPIRED,
             "INode is not a regular file: / (inode 16385) Holder x does not have any open files.");
-    snprintf(text, sizeof text, "Client (=x) is not the lease owner (=w: /a (inode %" PRIu64 ") Holder x does not have any open files.", id);
+    snprintf(text, sizeof text,
+             "Client (=x) is not the lease owner (=w: /a (inode %" PRIu64
+             ") Holder x does not have any open files.",
+             id);
     refused(add_block("/a", "x", id, NULL, NULL), ERR_LEASE_EXPIRED, text);
 
     assert_int_equal(add_block("/a", "w", id, NULL, &first), 0);
     assert_int_equal(add_block("/a", "w", id, NULL, &again), 0); /* a repeat */
     assert_int_equal(again.id, first.id);
     wrong = (struct block_id){.id = 7, .generation_stamp = 8};
-    snprintf(text, sizeof text, "Cannot allocate block in /a: passed 'previous' block " POOL ":blk_7_8 does not match actual last block in file blk_%" PRIu64 "_%" PRIu64,
+    snprintf(text, sizeof text,
+             "Cannot allocate block in /a: passed 'previous' block " POOL
+             ":blk_7_8 does not match actual last block in file blk_%" PRIu64 "_%" PRIu64,
              first.id, first.generation_stamp);
     refused(add_block("/a", "w", id, &wrong, NULL), ERR_IO, text);
     first.length = 1000;
     assert_int_equal(add_block("/a", "w", id, &first, &second), 0);
     second.length = 1000;
-    refused(add_block("/a", "w", id, &second, NULL), ERR_NOT_REPLICATED_YET, "Not replicated yet: /a");
-    snprintf(text, sizeof text, "Cannot allocate block in /a: passed 'previous' block null does not match actual last block in file blk_%" PRIu64 "_%" PRIu64,
+    refused(add_block("/a", "w", id, &second, NULL), ERR_NOT_REPLICATED_YET,
+            "Not replicated yet: /a");
+    snprintf(text, sizeof text,
+             "Cannot allocate block in /a: passed 'previous' block null does not match actual last "
+             "block in file blk_%" PRIu64 "_%" PRIu64,
              second.id, second.generation_stamp);
     refused(add_block("/a", "w", id, NULL, NULL), ERR_IO, text);
 }
@@ -378,7 +411,8 @@ static void complete_of_odd_things(void **state UNUSED)
     assert_int_equal(complete("/", "w", 0, NULL, NULL, NULL), ERR_LEASE_EXPIRED);
     assert_int_equal(complete("/gone", "w", 0, NULL, NULL, NULL), ERR_NOT_FOUND);
     assert_int_equal(create("/a", "w"), 0);
-    assert_int_equal(complete("/a", "w", 0, &other, &done, NULL), 0); /* there is no block to commit */
+    assert_int_equal(complete("/a", "w", 0, &other, &done, NULL),
+                     0); /* there is no block to commit */
     assert_true(done);
     assert_int_equal(create("/b", "w"), 0);
     assert_int_equal(add_block("/b", "w", 0, NULL, &id), 0);
@@ -421,15 +455,19 @@ static void append_refusals(void **state UNUSED)
 {
     uint64_t block;
 
-    refused(append("/gone", "w", NULL), ERR_NOT_FOUND, "Failed to append to non-existent file /gone for client 10.9.9.9");
-    refused(append("/", "w", NULL), ERR_EXISTS, "Cannot append to directory /; already exists as a directory.");
+    refused(append("/gone", "w", NULL), ERR_NOT_FOUND,
+            "Failed to append to non-existent file /gone for client 10.9.9.9");
+    refused(append("/", "w", NULL), ERR_EXISTS,
+            "Cannot append to directory /; already exists as a directory.");
     struct block_id id = closed_file("/a");
     assert_int_equal(append("/a", "w", &block), 0);
     assert_int_equal(block, id.id);
     refused(append("/a", "w", NULL), ERR_BEING_CREATED,
-            "Failed to APPEND_FILE /a for w on 10.9.9.9 because w is already the current lease holder.");
+            "Failed to APPEND_FILE /a for w on 10.9.9.9 because w is already the current lease "
+            "holder.");
     refused(append("/a", "x", NULL), ERR_BEING_CREATED,
-            "Failed to APPEND_FILE /a for x on 10.9.9.9 because this file lease is currently owned by w on 10.9.9.9");
+            "Failed to APPEND_FILE /a for x on 10.9.9.9 because this file lease is currently owned "
+            "by w on 10.9.9.9");
 }
 
 static void truncate_refusals(void **state UNUSED)
@@ -437,8 +475,10 @@ static void truncate_refusals(void **state UNUSED)
     bool done;
 
     closed_file("/a");
-    refused(cut("/a", "w", UINT64_MAX, NULL), ERR_HADOOP_ARGUMENT, "Cannot truncate to a negative file size: -1.");
-    refused(cut("/a", "w", 101, NULL), ERR_HADOOP_ARGUMENT, "Cannot truncate to a larger file size. Current size: 100, truncate size: 101.");
+    refused(cut("/a", "w", UINT64_MAX, NULL), ERR_HADOOP_ARGUMENT,
+            "Cannot truncate to a negative file size: -1.");
+    refused(cut("/a", "w", 101, NULL), ERR_HADOOP_ARGUMENT,
+            "Cannot truncate to a larger file size. Current size: 100, truncate size: 101.");
     refused(cut("/", "w", 1, NULL), ERR_NOT_FOUND, "Path is not a file: /");
     refused(cut("/gone", "w", 1, NULL), ERR_NOT_FOUND, "File does not exist: /gone");
     assert_int_equal(cut("/a", "w", 100, &done), 0);
@@ -447,10 +487,12 @@ static void truncate_refusals(void **state UNUSED)
     assert_false(done);
     assert_int_equal(cut("/a", "w", 40, &done), 0); /* a repeat */
     assert_false(done);
-    refused(cut("/a", "w", 30, NULL), ERR_BEING_CREATED, "Failed to TRUNCATE_FILE /a for w on 10.9.9.9 because /a is being truncated.");
+    refused(cut("/a", "w", 30, NULL), ERR_BEING_CREATED,
+            "Failed to TRUNCATE_FILE /a for w on 10.9.9.9 because /a is being truncated.");
     struct block *block = inode_last_block(inode_of("/a"));
     struct block_id id = block_name(block);
-    assert_int_equal(synchronize(&id, blocks_recovery_id(&f.core, block), 40, true, false, nodes[0]), 0);
+    assert_int_equal(
+        synchronize(&id, blocks_recovery_id(&f.core, block), 40, true, false, nodes[0]), 0);
     assert_int_equal(inode_length(inode_of("/a"), true), 40);
     assert_false(inode_of("/a")->under_construction);
     closed_file("/b");
@@ -468,7 +510,10 @@ static void pipeline_refusals(void **state UNUSED)
     assert_int_equal(create("/a", "w"), 0);
     assert_int_equal(add_block("/a", "w", 0, NULL, &id), 0);
     refused(new_stamp("w", &none, NULL), ERR_IO, POOL ":blk_5_6 does not exist.");
-    char *text = arena_printf(&f.arena, "Lease mismatch: " POOL ":blk_%" PRIu64 "_%" PRIu64 " is accessed by a non lease holder x", id.id, id.generation_stamp);
+    char *text = arena_printf(&f.arena,
+                              "Lease mismatch: " POOL ":blk_%" PRIu64 "_%" PRIu64
+                              " is accessed by a non lease holder x",
+                              id.id, id.generation_stamp);
     refused(new_stamp("x", &id, NULL), ERR_LEASE_EXPIRED, text);
     assert_int_equal(new_stamp("w", &id, &stamp), 0);
     next = (struct block_id){.id = id.id, .generation_stamp = stamp, .length = 10};
@@ -483,7 +528,8 @@ static void pipeline_refusals(void **state UNUSED)
     assert_int_equal(update_pipeline("w", &id, &next), ERR_IO);
     next.id--;
     assert_int_equal(update_pipeline("w", &id, &next), 0);
-    assert_int_equal(update_pipeline("w", &id, &next), ERR_IO); /* the stamp is not newer any more */
+    assert_int_equal(update_pipeline("w", &id, &next),
+                     ERR_IO); /* the stamp is not newer any more */
 }
 
 /* ---- leases, recoveries ---- */
@@ -495,7 +541,10 @@ static void recovery_needs_to_be_running(void **state UNUSED)
 
     assert_int_equal(create("/a", "w"), 0);
     assert_int_equal(add_block("/a", "w", 0, NULL, &id), 0);
-    snprintf(text, sizeof text, "The recovery id 0 does not match current recovery id 0 for block " POOL ":blk_%" PRIu64 "_%" PRIu64, id.id, id.generation_stamp);
+    snprintf(text, sizeof text,
+             "The recovery id 0 does not match current recovery id 0 for block " POOL
+             ":blk_%" PRIu64 "_%" PRIu64,
+             id.id, id.generation_stamp);
     refused(synchronize(&id, 0, 77, true, false, NULL), ERR_IO, text);
     assert_int_equal(synchronize(&id, 0, 0, true, true, NULL), ERR_IO);
     assert_true(inode_of("/a")->under_construction);
@@ -510,13 +559,15 @@ static void recovery_of_the_last_of_two_blocks(void **state UNUSED)
     assert_int_equal(create("/a", "w"), 0);
     assert_int_equal(add_block("/a", "w", 0, NULL, &first), 0);
     first.length = FIXTURE_BLOCK;
-    assert_int_equal(add_block("/a", "w", 0, &first, &second), 0); /* the first is committed, no datanode told of it */
+    assert_int_equal(add_block("/a", "w", 0, &first, &second),
+                     0); /* the first is committed, no datanode told of it */
     assert_int_equal(recover("/a", "x", &closed), 0);
     assert_false(closed);
     struct block *last = inode_last_block(inode_of("/a"));
     uint64_t stamp = blocks_recovery_id(&f.core, last);
     assert_true(stamp);
-    assert_int_equal(synchronize(&second, stamp, 10, true, false, nodes[0]), ERR_IO); /* and the namenode lives */
+    assert_int_equal(synchronize(&second, stamp, 10, true, false, nodes[0]),
+                     ERR_IO); /* and the namenode lives */
     assert_true(inode_of("/a")->under_construction);
     arrive(&first, FIXTURE_BLOCK);
     assert_int_equal(synchronize(&second, stamp, 10, true, false, nodes[0]), 0);
@@ -532,7 +583,8 @@ static void written_blocks_outlive_dead_datanodes(void **state UNUSED)
 
     assert_int_equal(create("/a", "w"), 0);
     assert_int_equal(add_block("/a", "w", 0, NULL, &id), 0);
-    fixture_pass(&f, 11 * 60 * 1000, false); /* nobody heartbeats: all are dead, with what was flushed to them */
+    fixture_pass(&f, 11 * 60 * 1000,
+                 false); /* nobody heartbeats: all are dead, with what was flushed to them */
     assert_false(nodes[0]->alive);
     assert_int_equal(recover("/a", "x", &closed), 0);
     assert_false(closed);

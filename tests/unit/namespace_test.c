@@ -862,13 +862,18 @@ static void test_path_too_long_for_the_journal(void **state)
     (void)state;
     memset(name, 'n', sizeof name - 1);
     name[sizeof name - 1] = '\0';
-    for (int i = 0; i < 30; i++) memcpy(path + strlen(path), arena_printf(&world->arena, "/%s", name), sizeof name + 1);
+    for (int i = 0; i < 30; i++)
+        memcpy(path + strlen(path), arena_printf(&world->arena, "/%s", name), sizeof name + 1);
     assert_int_equal(world_mkdirs(world, path, 0755), 0); /* 7530 bytes */
     for (int i = 0; i < 3; i++) {
         char *top = arena_printf(&world->arena, "/t%d%s", i, path);
         assert_int_equal(world_mkdirs(world, top, 0755), 0);
-        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/%s", name), arena_printf(&world->arena, "%s/below", top), &result), 0);
-        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/t%d", i), arena_printf(&world->arena, "/%s", name), &result), 0);
+        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/%s", name),
+                                      arena_printf(&world->arena, "%s/below", top), &result),
+                         0);
+        assert_int_equal(world_rename(world, arena_printf(&world->arena, "/t%d", i),
+                                      arena_printf(&world->arena, "/%s", name), &result),
+                         0);
         memmove(path, path + strlen(path) - 7530, 7531);
     }
     struct inode *at = world_inode(world, arena_printf(&world->arena, "/%s", name));

@@ -14,7 +14,8 @@ static uint64_t seen_at(struct world *world, const char *path)
     struct resolved resolved;
 
     recent.seen = 0;
-    assert_int_equal(resolve_path(&world->core.tree, path, &world->arena, &resolved, &world->err), 0);
+    assert_int_equal(resolve_path(&world->core.tree, path, &world->arena, &resolved, &world->err),
+                     0);
     return recent.seen;
 }
 

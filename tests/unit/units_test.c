@@ -138,7 +138,8 @@ static void test_times(void **state UNUSED)
                         "Mon Nov 23 15:01:02 EST 2026");
     assert_string_equal(date_text(0, DATE_MINUTES, false, text), "1969-12-31 19:00");
     assert_string_equal(date_text(-1, DATE_ISO_MILLIS, true, text), "1969-12-31T23:59:59.999");
-    assert_string_equal(date_text(INT64_MIN, DATE_SECONDS, true, text), "-292275055-05-16 16:47:04");
+    assert_string_equal(date_text(INT64_MIN, DATE_SECONDS, true, text),
+                        "-292275055-05-16 16:47:04");
     assert_true(date_parse_touch("20261123:150102", &ms));
     assert_int_equal(ms, INT64_C(1795464062000));
     for (size_t i = 0; i < ARRAY_LEN(bad); i++)
