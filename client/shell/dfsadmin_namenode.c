@@ -360,31 +360,50 @@ int admin_disallow_snapshot(struct admin *admin, struct err *err)
     return rc;
 }
 
-/* HdfsAdmin.provisionSnapshotTrash: a `.Trash` with mode 1777, which may exist. */
+static int check_snapshottable(struct fs *fs, const char *directory, struct err *err)
+{
+    struct fs_status status;
+    int rc = fs_stat(fs, directory, &status, err);
+
+    if (rc) return rc;
+    if (!(status.flags & FS_SNAPSHOTTABLE)) {
+        err_set(err, ERR_ARGUMENT, "%s is not a snapshottable directory.", directory);
+        rc = SHELL_ILLEGAL;
+    }
+    fs_status_release(&status);
+    return rc;
+}
+
+/* What is there already may stay if it is what would be made. */
+static int check_trash(const char *directory, const char *trash, const struct fs_status *status,
+                       struct err *err)
+{
+    if (status->type == FS_DIRECTORY && status->mode == 01777) return 0;
+    return err_set(err, ERR_EXISTS,
+                   "Can't provision trash for snapshottable directory %s because trash path %s "
+                   "already exists.",
+                   directory, trash);
+}
+
+/* DistributedFileSystem.provisionSnapshotTrash: a `.Trash` with mode 1777. */
 static int provision(struct fs *fs, const char *directory, struct err *err)
 {
     char *trash = path_join(directory, ".Trash");
     struct fs_status status;
-    int rc = fs_stat(fs, trash, &status, err);
+    int rc = check_snapshottable(fs, directory, err);
 
+    if (rc) goto out;
+    rc = fs_stat(fs, trash, &status, err);
     if (!rc) {
-        if (status.type != FS_DIRECTORY)
-            rc = err_set(
-                err, ERR_EXISTS,
-                "Can't provision trash for snapshottable directory %s because %s%s already exists.",
-                directory, fs_uri(fs), trash);
-        else if (status.mode != 01777)
-            rc = err_set(err, ERR_EXISTS,
-                         "Can't provision trash for snapshottable directory %s because %s%s "
-                         "already exists but "
-                         "permission is not set to rwxrwxrwt.",
-                         directory, fs_uri(fs), trash);
+        rc = check_trash(directory, trash, &status, err);
         fs_status_release(&status);
-    } else if (rc == ERR_NOT_FOUND) {
-        rc = fs_mkdirs(fs, trash, 0777, true, err);
-        if (!rc) rc = fs_set_permission(fs, trash, 01777, err);
+    } else if (rc != ERR_NOT_FOUND) {
+        goto out;
     }
-    if (!rc) printf("Successfully provisioned snapshot trash at %s%s\n", fs_uri(fs), trash);
+    if (rc == ERR_NOT_FOUND) rc = fs_mkdirs(fs, trash, 0777, true, err);
+    if (!rc) rc = fs_set_permission(fs, trash, 01777, err);
+    if (!rc) printf("Successfully provisioned snapshot trash at %s\n", trash);
+out:
     mem_free(trash);
     return rc;
 }
