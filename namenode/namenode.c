@@ -678,6 +678,9 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     nn->topology_script = topology_script_new(conf, nn->core.datanodes.topology);
     nn->workers = worker_pool_new("nn-worker", WORKERS_MAX, WORKERS_QUEUE_MAX);
     safemode_start(&nn->core);
+    /* From start_core() on the core is its thread's. */
+    uint64_t inodes = inode_count(nn->core.tree.inodes), blocks = block_map_count(nn->core.blocks),
+             txid = nn->core.txid_applied;
     rc = start_core(nn, err);
     if (!rc) rc = web_start(nn, err); /* its pages ask the core thread and wait for it */
     if (!rc) rc = rpc_server_start(nn->rpc, err);
@@ -687,8 +690,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
                            MAX(conf_ms(conf, CONF_dfs_namenode_resource_check_interval), 100));
     log_info("namenode is up at %s:%u after %" PRId64 " ms: %" PRIu64 " inodes, %" PRIu64
              " blocks, txid %" PRIu64,
-             nn->rpc_host, nn->rpc_port, clock_mono_ms() - began, inode_count(nn->core.tree.inodes),
-             block_map_count(nn->core.blocks), nn->core.txid_applied);
+             nn->rpc_host, nn->rpc_port, clock_mono_ms() - began, inodes, blocks, txid);
 out:
     if (rc) namenode_stop(nn);
     return rc;
