@@ -34,6 +34,7 @@ CLIENT    := $(sort $(wildcard client/*.c))
 SHELL_SRC := $(sort $(wildcard client/shell/*.c))
 TESTLIB   := $(sort $(wildcard tests/lib/*.c))
 UNIT_SRC  := $(sort $(wildcard tests/unit/*_test.c))
+BENCHLIB  := $(sort $(wildcard benchmarks/lib/*.c))
 BENCH_SRC := $(sort $(wildcard benchmarks/*.c))
 SCENARIOS := $(sort $(wildcard tests/scenario/[0-9]*.sh))
 INTEROP   := $(sort $(wildcard tests/interop/[0-9]*.sh))
@@ -46,6 +47,7 @@ objects   = $(patsubst %.c,$B/%.o,$(1))
 LIB_O    := $(PROTO_O) $(call objects,$(COMMON) $(CLIENT))
 HDFS_O   := $(LIB_O) $(call objects,$(NAMENODE) $(DATANODE) $(SHELL_SRC))
 TEST_LIB := $(call objects,$(TESTLIB))
+BENCH_LIB := $(call objects,$(BENCHLIB))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$B/tests/unit/%)
 LIVE     := $(patsubst tests/live/%.c,$B/tests/live/%,$(sort $(wildcard tests/live/*.c)))
 BENCH    := $(BENCH_SRC:benchmarks/%.c=$B/benchmarks/%)
@@ -80,8 +82,8 @@ $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
 $B/tests/live/%: $B/tests/live/%.o $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
-$B/benchmarks/%: $B/benchmarks/%.o $(HDFS_O)
-	$(CC) $(LDFLAGS) -o $@ $< $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) $(LDLIBS)
+$B/benchmarks/%: $B/benchmarks/%.o $(BENCH_LIB) $(LIB_O)
+	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 
 # ---- what the README promises ----
 
@@ -135,7 +137,7 @@ round-trip-soak: deps-interop all
 lint: deps-lint
 	@bash tests/lint.sh
 format:
-	clang-format -i $(wildcard */*.[ch] client/shell/*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard */*.[ch] client/shell/*.[ch] tests/*/*.[ch] benchmarks/lib/*.[ch])
 
 .PHONY: docs
 docs:
