@@ -15,6 +15,8 @@
 #include "common/mem.h"
 #include "common/net.h"
 
+#define HOST_CHARACTERS "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789.-_:%"
+
 struct topology_script {
     struct topology *topology;
     char *script; /* NULL: none */
@@ -159,6 +161,13 @@ static void learn_name(struct topology *topology, const char *host)
         topology_learn_name(topology, host, net_is_local(&addr) ? "localhost" : host);
 }
 
+/* A name that a datanode chose becomes an argument of the operator's program: it may not look like an option, nor hold
+ * what no host name or address holds. */
+static bool plain_host(const char *host)
+{
+    return host[0] && host[0] != '-' && !host[strspn(host, HOST_CHARACTERS)];
+}
+
 void topology_script_resolve(struct topology_script *script, const char *const *hosts, size_t count)
 {
     const char *unknown[64];
@@ -168,7 +177,7 @@ void topology_script_resolve(struct topology_script *script, const char *const *
     for (size_t i = 0; i < count; i++) learn_name(script->topology, hosts[i]);
     if (!script->script && !script->table) return;
     for (size_t i = 0; i < count && unknown_count < ARRAY_LEN(unknown); i++)
-        if (!topology_location(script->topology, hosts[i], location))
+        if (plain_host(hosts[i]) && !topology_location(script->topology, hosts[i], location))
             unknown[unknown_count++] = hosts[i];
     if (!unknown_count) return;
     if (script->table) {
