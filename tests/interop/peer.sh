@@ -5,6 +5,8 @@
 #   apache CLASS ARGS...            runs a class with HADOOP_CONF_DIR, or APACHE_FS=hdfs://… as default file system
 #   apache_shell                    reads commands from stdin, one a line (fields separated by tabs), runs them in one JVM through FsShell; for each it
 #                                   leaves $WORK/shell/N.out, N.err and N.rc (N from 1)
+#   tools_start [CONF_DIR]          a JVM that waits for tools to run; the script's end ends it
+#   tool CLASS ARGS...              runs a class with a Tool in it there (short names: tool_class below): its output, its status. `tool @user CLASS …` as that user
 #   apache_cluster_start DIR N      a NameNode and N DataNodes on free ports; sets APACHE_URI
 #   apache_cluster_stop DIR
 PEER=${ROOT:?source tests/lib/scenario.sh first}/tests/interop
@@ -40,6 +42,42 @@ peer_java() {
 
 apache() { (peer_java "$@"); }
 apache_shell() { mkdir -p "$WORK/shell"; rm -f "$WORK"/shell/*; (PEER_TIER=1 peer_java ShellBatch "$WORK/shell" "$@"); }
+
+tools_start() {
+    tools_stop
+    mkdir -p "$WORK/tools"; rm -f "$WORK"/tools/*; mkfifo "$WORK/tools/request" "$WORK/tools/answer"
+    (APACHE_CONF_DIR=${1:-$HADOOP_CONF_DIR} peer_java ToolServer "$WORK/tools") < /dev/null > "$WORK/tools.log" 2>&1 & TOOLS_PID=$!
+    exec 8<> "$WORK/tools/request" 9<> "$WORK/tools/answer"
+}
+
+tools_stop() { [[ -z ${TOOLS_PID:-} ]] || { kill "$TOOLS_PID" 2>/dev/null; wait "$TOOLS_PID" 2>/dev/null; }; TOOLS_PID=; }
+
+tool_class() {
+    case $1 in
+        *.*) echo "$1" ;;
+        FsShell) echo org.apache.hadoop.fs.FsShell ;;
+        DFSAdmin | DebugAdmin | DFSck | GetGroups | StoragePolicyAdmin | GetConf | ECAdmin | CacheAdmin | CryptoAdmin) echo "org.apache.hadoop.hdfs.tools.$1" ;;
+        Balancer) echo 'org.apache.hadoop.hdfs.server.balancer.Balancer$Cli' ;;
+        Mover) echo 'org.apache.hadoop.hdfs.server.mover.Mover$Cli' ;;
+        DistCp) echo org.apache.hadoop.tools.DistCp ;;
+        NNThroughputBenchmark) echo org.apache.hadoop.hdfs.server.namenode.NNThroughputBenchmark ;;
+        TestDFSIO) echo org.apache.hadoop.fs.TestDFSIO ;;
+        TeraGen | TeraSort | TeraValidate) echo "org.apache.hadoop.examples.terasort.$1" ;;
+        *) echo "$1" ;;
+    esac
+}
+
+tool() {
+    local words=() rc
+    if [[ $1 == @* ]]; then words=("$1"); shift; fi
+    words+=("$(tool_class "$1")"); shift; words+=("$@")
+    (IFS=$'\t'; printf '%s\n' "${words[*]}") >&8
+    while ! read -r -t 5 rc <&9; do
+        kill -0 "$TOOLS_PID" 2>/dev/null || { cat "$WORK/tools.log" >&2; return 125; }
+    done
+    cat "$WORK/tools/out"; cat "$WORK/tools/err" >&2
+    return "$((rc & 255))"
+}
 
 free_ports() { # N distinct free ports on 127.0.0.1
     python3 - "$1" <<'PY'
@@ -107,4 +145,4 @@ apache_cluster_stop() {
     APACHE_PIDS=()
 }
 
-scenario_end() { ((${#APACHE_PIDS[@]} == 0)) || apache_cluster_stop; }
+scenario_end() { tools_stop; ((${#APACHE_PIDS[@]} == 0)) || apache_cluster_stop; }
