@@ -5,6 +5,7 @@
 #   make check            unit tests and cluster scenarios; SAN=address,undefined or SAN=thread for sanitizers
 #   make kill-soak        200 rounds of daemons killed under load; ROUNDS=n, SEED=n
 #   make check-interop    the same cluster met by stock Java and Go clients
+#   make bench            ours and Apache Hadoop side by side, in a table; QUICK=1 to see whether it runs
 #   make lint             formatting, clang-tidy, cppcheck, shellcheck, layers
 #   make docs             docs/config.md from common/conf.def
 #   make install          PREFIX=/usr/local DESTDIR=
@@ -103,7 +104,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak lint format install
+.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -133,6 +134,10 @@ check-interop: deps-interop
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
 round-trip-soak: deps-interop all
 	@JOBS=1 TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/soak_round_trip.sh
+
+bench: deps-interop
+	@$(MAKE) --no-print-directory -j2 all
+	@BUILD=$B bash benchmarks/compare.sh
 
 lint: deps-lint
 	@bash tests/lint.sh
