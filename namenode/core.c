@@ -5,10 +5,13 @@
 #include "common/log.h"
 #include "common/user.h"
 #include "namenode/block_manager.h"
+#include "namenode/cache_pool.h"
+#include "namenode/ec_policy.h"
 #include "namenode/hosts.h"
 #include "namenode/op.h"
 #include "namenode/retry_cache.h"
 #include "namenode/safemode.h"
+#include "namenode/token_store.h"
 
 enum {
     REPLICATION_LIMIT = 1023, /* what an inode and a block hold */
@@ -29,6 +32,10 @@ int core_init(struct core *core, struct err *err)
     core->leases = lease_table_new();
     core->retry_cache = retry_cache_new(core->conf.retry_cache_expiry_ms, RETRY_CACHE_BYTES);
     core->safemode = safemode_new();
+    core->cache = cache_manager_new();
+    core->ec_policies = ec_policies_new();
+    core->tokens = token_store_new();
+    core->rolling_upgrade_start_ms = 0;
     core->generation_stamp = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1 = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1_limit = 0;
@@ -49,6 +56,12 @@ void core_release(struct core *core)
     block_manager_free(core->manager);
     block_map_free(core->blocks);
     hosts_free(core->hosts);
+    token_store_free(core->tokens);
+    ec_policies_free(core->ec_policies);
+    cache_manager_free(core->cache);
+    core->tokens = NULL;
+    core->ec_policies = NULL;
+    core->cache = NULL;
     core->safemode = NULL;
     core->retry_cache = NULL;
     core->leases = NULL;
@@ -132,6 +145,15 @@ static int load_limits(struct core_conf *out, const struct conf *conf, struct er
     if (!rc)
         rc = load_count(&out->max_blocks_per_file, conf,
                         CONF_dfs_namenode_fs_limits_max_blocks_per_file, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->ec_cell_size_max, conf, CONF_dfs_namenode_ec_policies_max_cellsize, 1,
+                        INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->cache_pools_limit, conf,
+                        CONF_dfs_namenode_list_cache_pools_num_responses, 1, INT32_MAX, err);
+    if (!rc)
+        rc = load_count(&out->cache_directives_limit, conf,
+                        CONF_dfs_namenode_list_cache_directives_num_responses, 1, INT32_MAX, err);
     if (!rc) rc = load_count(&out->ls_limit, conf, CONF_dfs_ls_limit, 1, INT32_MAX, err);
     if (!rc)
         rc = load_count(&out->batched_ls_limit, conf, CONF_dfs_batched_ls_limit, 1, INT32_MAX, err);
@@ -202,6 +224,8 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     out->max_objects = (uint64_t)MAX(conf_int(conf, CONF_dfs_namenode_max_objects), 0);
     out->supergroup = conf_str(conf, CONF_dfs_permissions_superusergroup);
     out->superuser = process_user();
+    out->ec_policy = conf_str(conf, CONF_dfs_namenode_ec_system_default_policy);
+    out->ec_user_policies = conf_bool(conf, CONF_dfs_namenode_ec_userdefined_policy_allowed);
     out->consider_load = conf_bool(conf, CONF_dfs_namenode_redundancy_considerLoad);
     out->consider_load_factor = conf_float(conf, CONF_dfs_namenode_redundancy_considerLoad_factor);
     out->safemode_threshold = conf_float(conf, CONF_dfs_namenode_safemode_threshold_pct);

@@ -29,7 +29,11 @@ struct core_conf {
     bool allow_owner_set_quota;
     const char *protected_directories; /* comma-separated, as set */
     bool protect_subdirectories;
-    uint64_t max_objects; /* inodes and blocks; 0: no limit */
+    const char *ec_policy; /* enabled at start */
+    bool ec_user_policies;
+    uint32_t ec_cell_size_max;
+    uint32_t cache_pools_limit, cache_directives_limit; /* of one listing */
+    uint64_t max_objects;                               /* inodes and blocks; 0: no limit */
     const char *supergroup;
     const char *superuser; /* who started the namenode */
     int64_t accesstime_precision_ms;
@@ -85,9 +89,13 @@ struct core {
     struct lease_table *leases;
     struct retry_cache *retry_cache;
     struct safemode *safemode;
-    struct hosts *hosts;       /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
-    uint64_t generation_stamp; /* last one given out */
-    uint64_t block_id_last;    /* last one given out */
+    struct hosts *hosts;         /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
+    struct cache_manager *cache; /* cache_pool.h */
+    struct ec_policies *ec_policies;  /* ec_policy.h */
+    struct token_store *tokens;       /* token_store.h */
+    int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
+    uint64_t generation_stamp;        /* last one given out */
+    uint64_t block_id_last;           /* last one given out */
     uint64_t striped_block_id_last;
     uint64_t generation_stamp_v1, generation_stamp_v1_limit; /* kept for images */
     uint64_t txid_applied;                                   /* last record applied */

@@ -5,7 +5,10 @@
  */
 #include "namenode/apply_file.h"
 #include "namenode/apply_tree.h"
+#include "namenode/cache_pool.h"
+#include "namenode/ec_policy.h"
 #include "namenode/edit_codec.h"
+#include "namenode/token_store.h"
 
 typedef int apply_fn(struct core *core, const struct edit *edit, struct err *err);
 
@@ -13,6 +16,14 @@ typedef int apply_fn(struct core *core, const struct edit *edit, struct err *err
 static int apply_nothing(struct core *core, const struct edit *edit, struct err *err)
 {
     (void)core, (void)edit, (void)err;
+    return 0;
+}
+
+/* FSNamesystem.startRollingUpgradeInternal, finalizeRollingUpgradeInternal: a finalization without a start comes after a checkpoint
+ * that did not know of it any more. */
+static int apply_rolling_upgrade(struct core *core, const struct edit *edit, struct err *err UNUSED)
+{
+    core->rolling_upgrade_start_ms = edit->op == EDIT_ROLLING_UPGRADE_START ? edit->mtime_ms : 0;
     return 0;
 }
 
@@ -36,10 +47,10 @@ static const struct apply_row {
     [EDIT_RENAME] = {.fn = apply_rename},
     [EDIT_CONCAT_DELETE] = {.fn = apply_concat},
     [EDIT_SYMLINK] = {.fn = apply_symlink},
-    [EDIT_GET_DELEGATION_TOKEN] = {.feature = "delegation tokens"},
-    [EDIT_RENEW_DELEGATION_TOKEN] = {.feature = "delegation tokens"},
-    [EDIT_CANCEL_DELEGATION_TOKEN] = {.feature = "delegation tokens"},
-    [EDIT_UPDATE_MASTER_KEY] = {.feature = "delegation tokens"},
+    [EDIT_GET_DELEGATION_TOKEN] = {.fn = apply_get_token},
+    [EDIT_RENEW_DELEGATION_TOKEN] = {.fn = apply_renew_token},
+    [EDIT_CANCEL_DELEGATION_TOKEN] = {.fn = apply_cancel_token},
+    [EDIT_UPDATE_MASTER_KEY] = {.fn = apply_master_key},
     [EDIT_REASSIGN_LEASE] = {.fn = apply_reassign_lease},
     [EDIT_END_LOG_SEGMENT] = {.fn = apply_nothing},
     [EDIT_START_LOG_SEGMENT] = {.fn = apply_nothing},
@@ -52,25 +63,25 @@ static const struct apply_row {
     [EDIT_SET_GENSTAMP_V2] = {.fn = apply_generation_stamp},
     [EDIT_ALLOCATE_BLOCK_ID] = {.fn = apply_allocate_block_id},
     [EDIT_ADD_BLOCK] = {.fn = apply_add_block},
-    [EDIT_ADD_CACHE_DIRECTIVE] = {.feature = "centralized caching"},
-    [EDIT_REMOVE_CACHE_DIRECTIVE] = {.feature = "centralized caching"},
-    [EDIT_ADD_CACHE_POOL] = {.feature = "centralized caching"},
-    [EDIT_MODIFY_CACHE_POOL] = {.feature = "centralized caching"},
-    [EDIT_REMOVE_CACHE_POOL] = {.feature = "centralized caching"},
-    [EDIT_MODIFY_CACHE_DIRECTIVE] = {.feature = "centralized caching"},
+    [EDIT_ADD_CACHE_DIRECTIVE] = {.fn = apply_add_cache_directive},
+    [EDIT_REMOVE_CACHE_DIRECTIVE] = {.fn = apply_remove_cache_directive},
+    [EDIT_ADD_CACHE_POOL] = {.fn = apply_add_cache_pool},
+    [EDIT_MODIFY_CACHE_POOL] = {.fn = apply_modify_cache_pool},
+    [EDIT_REMOVE_CACHE_POOL] = {.fn = apply_remove_cache_pool},
+    [EDIT_MODIFY_CACHE_DIRECTIVE] = {.fn = apply_modify_cache_directive},
     [EDIT_SET_ACL] = {.feature = "ACLs"},
-    [EDIT_ROLLING_UPGRADE_START] = {.feature = "rolling upgrades"},
-    [EDIT_ROLLING_UPGRADE_FINALIZE] = {.feature = "rolling upgrades"},
+    [EDIT_ROLLING_UPGRADE_START] = {.fn = apply_rolling_upgrade},
+    [EDIT_ROLLING_UPGRADE_FINALIZE] = {.fn = apply_rolling_upgrade},
     [EDIT_SET_XATTR] = {.feature = "extended attributes"},
     [EDIT_REMOVE_XATTR] = {.feature = "extended attributes"},
     [EDIT_SET_STORAGE_POLICY] = {.fn = apply_set_storage_policy},
     [EDIT_TRUNCATE] = {.fn = apply_truncate},
     [EDIT_APPEND] = {.fn = apply_append},
     [EDIT_SET_QUOTA_BY_STORAGETYPE] = {.fn = apply_set_quota_by_type},
-    [EDIT_ADD_EC_POLICY] = {.feature = "erasure coding"},
-    [EDIT_ENABLE_EC_POLICY] = {.feature = "erasure coding"},
-    [EDIT_DISABLE_EC_POLICY] = {.feature = "erasure coding"},
-    [EDIT_REMOVE_EC_POLICY] = {.feature = "erasure coding"},
+    [EDIT_ADD_EC_POLICY] = {.fn = apply_add_ec_policy},
+    [EDIT_ENABLE_EC_POLICY] = {.fn = apply_enable_ec_policy},
+    [EDIT_DISABLE_EC_POLICY] = {.fn = apply_disable_ec_policy},
+    [EDIT_REMOVE_EC_POLICY] = {.fn = apply_remove_ec_policy},
 };
 
 /* What the record needs and this version lacks; NULL when nothing. */

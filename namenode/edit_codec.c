@@ -176,7 +176,7 @@ static void put_surrogate(struct buf *out, uint32_t unit)
 }
 
 /* UTF8.writeString: u16 length and CESU-8. */
-static void put_string(struct buf *out, const char *text)
+void edit_put_string(struct buf *out, const char *text)
 {
     const uint8_t *s = (const uint8_t *)(text ? text : "");
     const uint8_t *end = s + strlen((const char *)s);
@@ -250,7 +250,7 @@ static void put_acl(struct buf *out, const Pb__AclEditLog *acl)
         const Pb__AclEntry *e = acl->entries[i];
         buf_put_u8(out, (uint8_t)((unsigned)e->permissions | (unsigned)e->type << 3 |
                                   (unsigned)e->scope << 5 | (e->name ? 1u << 6 : 0)));
-        if (e->name) put_string(out, e->name);
+        if (e->name) edit_put_string(out, e->name);
     }
 }
 
@@ -275,7 +275,7 @@ static void put_xattrs(struct buf *out, const struct edit *edit, bool with_path)
 static void put_sources(struct buf *out, const struct edit *edit)
 {
     buf_put_u32(out, edit->source_count);
-    for (uint32_t i = 0; i < edit->source_count; i++) put_string(out, edit->sources[i]);
+    for (uint32_t i = 0; i < edit->source_count; i++) edit_put_string(out, edit->sources[i]);
 }
 
 static void put_rename_options(struct buf *out, uint8_t options)
@@ -308,9 +308,9 @@ static void put_field(struct buf *out, const struct edit *edit, char field)
 {
     switch (field) {
     case 'i': buf_put_u64(out, edit->inode_id); break;
-    case 'p': put_string(out, edit->path); break;
-    case 'd': put_string(out, edit->destination); break;
-    case 's': put_string(out, edit->source_count ? edit->sources[0] : ""); break;
+    case 'p': edit_put_string(out, edit->path); break;
+    case 'd': edit_put_string(out, edit->destination); break;
+    case 's': edit_put_string(out, edit->source_count ? edit->sources[0] : ""); break;
     case 'C': put_sources(out, edit); break;
     case 'r': buf_put_u16(out, edit->replication); break;
     case 'm':
@@ -322,15 +322,15 @@ static void put_field(struct buf *out, const struct edit *edit, char field)
     case 'v': buf_put_u64(out, edit->value); break;
     case 'P': put_permissions(out, edit); break;
     case 'M': buf_put_u16(out, edit->mode); break;
-    case 'o': put_string(out, edit->user); break;
-    case 'g': put_string(out, edit->group); break;
+    case 'o': edit_put_string(out, edit->user); break;
+    case 'g': edit_put_string(out, edit->group); break;
     case 'A': put_acl(out, edit->acl); break;
     case 'L': put_acl_message(out, edit); break;
     case 'X': put_xattrs(out, edit, false); break;
     case 'x': put_xattrs(out, edit, true); break;
-    case 'c': put_string(out, edit->client_name); break;
-    case 'h': put_string(out, edit->client_machine); break;
-    case 'n': put_string(out, edit->new_holder); break;
+    case 'c': edit_put_string(out, edit->client_name); break;
+    case 'h': edit_put_string(out, edit->client_machine); break;
+    case 'n': edit_put_string(out, edit->new_holder); break;
     case 'O': buf_put_u8(out, edit->overwrite); break;
     case 'N': buf_put_u8(out, edit->new_block); break;
     case 'y': buf_put_u8(out, edit->storage_policy); break;
@@ -366,9 +366,9 @@ struct reader {
 };
 
 /* A NUL in a name would cut it short in memory: such a record is refused. */
-static char *checked_text(struct reader *r, char *text, size_t length)
+static char *checked_text(struct cursor *in, char *text, size_t length)
 {
-    if (memchr(text, 0, length)) r->in.bad = true;
+    if (memchr(text, 0, length)) in->bad = true;
     text[length] = '\0';
     return text;
 }
@@ -384,14 +384,14 @@ static uint32_t surrogate_bits(const uint8_t *s)
 }
 
 /* CESU-8 to UTF-8: pairs of surrogates become one sequence of four bytes; everything else stays. */
-static char *get_string(struct reader *r)
+char *edit_get_string(struct cursor *in, struct arena *arena)
 {
-    size_t size = cursor_u16(&r->in), length = 0;
-    const uint8_t *s = cursor_bytes(&r->in, size);
+    size_t size = cursor_u16(in), length = 0;
+    const uint8_t *s = cursor_bytes(in, size);
 
     if (!s) return (char *)(uintptr_t) "";
     const uint8_t *end = s + size;
-    char *out = arena_alloc(r->arena, size + 1);
+    char *out = arena_alloc(arena, size + 1);
     while (s < end) {
         if (is_surrogate(s, end, 0xa0) && is_surrogate(s + 3, end, 0xb0)) {
             uint32_t c = 0x10000 + (surrogate_bits(s) << 10) + surrogate_bits(s + 3);
@@ -404,7 +404,12 @@ static char *get_string(struct reader *r)
             out[length++] = (char)*s++;
         }
     }
-    return checked_text(r, out, length);
+    return checked_text(in, out, length);
+}
+
+static char *get_string(struct reader *r)
+{
+    return edit_get_string(&r->in, r->arena);
 }
 
 static char *get_text(struct reader *r)
@@ -416,7 +421,7 @@ static char *get_text(struct reader *r)
     if (!s) return (char *)(uintptr_t) "";
     char *out = arena_alloc(r->arena, (size_t)size + 1);
     memcpy(out, s, (size_t)size);
-    return checked_text(r, out, (size_t)size);
+    return checked_text(&r->in, out, (size_t)size);
 }
 
 /* An element count whose elements take at least `each` bytes. */

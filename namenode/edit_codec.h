@@ -53,6 +53,11 @@ int edit_decode(const uint8_t *data, size_t size, struct arena *arena, struct ed
 const char *edit_op_name(
     uint8_t op); /* "OP_MKDIR"; "OP_<number>" is not made up: unknown ones are "OP_UNKNOWN" */
 
+/* Strings of records (UTF8.writeString): u16 length and CESU-8. Reading answers "" for what cannot be
+ * read, with the cursor's error set. */
+void edit_put_string(struct buf *out, const char *text);
+char *edit_get_string(struct cursor *in, struct arena *arena);
+
 /* Ordinals of Java's StorageType in OP_SET_QUOTA_BY_STORAGETYPE; -1 for none. */
 int edit_storage_ordinal(enum storage_type type);
 int edit_storage_from_ordinal(uint32_t ordinal);

@@ -8,10 +8,10 @@
 #include "common/log.h"
 #include "namenode/image_in.h"
 #include "namenode/image_out.h"
+#include "namenode/image_state.h"
 #include "namenode/quota.h"
 
 enum {
-    EC_SECTION_MAX = 1024 * 1024,
     REPLICATION_MAX = (1 << 10) - 1,
     BLOCKS_PER_FILE_MAX = 1 << 24,
     DEPTH_MAX = 100000, /* of directories within each other */
@@ -33,7 +33,6 @@ struct pending_quota {
 
 struct loader {
     struct core *core;
-    struct image_kept *kept;
     struct image_in in;
     struct text *texts;
     uint32_t mask_bits;
@@ -103,7 +102,8 @@ static int load_namesystem(struct loader *l, struct err *err)
     if (rc) return rc;
     if (!s || !s->has_transactionid)
         return err_set(err, ERR_CORRUPT, "%s has no section NS_INFO", l->in.path);
-    if (s->has_rollingupgradestarttime) return unsupported(l, "a rolling upgrade under way", err);
+    if (s->has_rollingupgradestarttime)
+        core->rolling_upgrade_start_ms = (int64_t)s->rollingupgradestarttime;
     if (core->identity.namespace_id && s->namespaceid != core->identity.namespace_id)
         return err_set(err, ERR_INCONSISTENT_STATE,
                        "%s belongs to namespace %u, the directory's VERSION says %u", l->in.path,
@@ -118,17 +118,6 @@ static int load_namesystem(struct loader *l, struct err *err)
         core->striped_block_id_last = s->lastallocatedstripedblockid;
     core->txid_applied = s->transactionid;
     return 0;
-}
-
-static int keep_ec_policies(struct loader *l, struct err *err)
-{
-    struct image_reader reader;
-    int rc = image_reader_open(&reader, &l->in, "ERASURE_CODING", err);
-
-    buf_clear(&l->kept->ec_policies);
-    if (!rc) rc = image_reader_all(&reader, EC_SECTION_MAX, &l->kept->ec_policies, err);
-    image_reader_close(&reader);
-    return rc;
 }
 
 static int refuse_any(struct loader *l, const char *section, const char *feature, struct err *err)
@@ -146,23 +135,12 @@ static int refuse_any(struct loader *l, const char *section, const char *feature
 static int refuse_unbuilt(struct loader *l, struct err *err)
 {
     Pb__SnapshotSection *snapshots;
-    Pb__SecretManagerSection *secrets;
-    Pb__CacheManagerSection *cache;
 
     int rc = first_message(l, "SNAPSHOT", &pb__snapshot_section__descriptor, &snapshots, err);
     if (!rc && snapshots && (snapshots->numsnapshots || snapshots->n_snapshottabledir))
         rc = unsupported(l, "snapshots or snapshottable directories", err);
     if (!rc) rc = refuse_any(l, "SNAPSHOT_DIFF", "snapshots", err);
     if (!rc) rc = refuse_any(l, "INODE_REFERENCE", "snapshots", err);
-    if (!rc)
-        rc = first_message(l, "SECRET_MANAGER", &pb__secret_manager_section__descriptor, &secrets,
-                           err);
-    if (!rc && secrets && (secrets->numkeys || secrets->numtokens))
-        rc = unsupported(l, "delegation tokens or their keys", err);
-    if (!rc)
-        rc = first_message(l, "CACHE_MANAGER", &pb__cache_manager_section__descriptor, &cache, err);
-    if (!rc && cache && (cache->numpools || cache->numdirectives))
-        rc = unsupported(l, "cache pools or directives", err);
     return rc;
 }
 
@@ -519,7 +497,9 @@ static int load_sections(struct loader *l, struct err *err)
     int rc = load_strings(l, err);
 
     if (!rc) rc = load_namesystem(l, err);
-    if (!rc) rc = keep_ec_policies(l, err);
+    if (!rc) rc = image_load_ec_policies(l->core, &l->in, err);
+    if (!rc) rc = image_load_secrets(l->core, &l->in, err);
+    if (!rc) rc = image_load_cache(l->core, &l->in, err);
     if (!rc) rc = refuse_unbuilt(l, err);
     if (!rc) rc = load_inodes(l, err);
     if (!rc)
@@ -536,9 +516,9 @@ static int load_sections(struct loader *l, struct err *err)
     return rc;
 }
 
-int image_load_file(struct core *core, struct image_kept *kept, const char *path, struct err *err)
+int image_load_file(struct core *core, const char *path, struct err *err)
 {
-    struct loader l = {.core = core, .kept = kept};
+    struct loader l = {.core = core};
     int64_t start = clock_mono_ms();
     int rc = image_in_open(&l.in, path, err);
 

@@ -10,11 +10,9 @@
 
 #include "namenode/nn_storage.h"
 
-/* Fills a core fresh from core_init(): tree, blocks, open files, counters, core->txid_applied. What
- * the next image shall have again goes to `kept`. On an error the core is half filled: release it.
+/* Fills a core fresh from core_init(): tree, blocks, open files, counters, core->txid_applied. On an error the core is half filled: release it.
  * ERR_CORRUPT damage, ERR_UNSUPPORTED a feature, ERR_INCORRECT_VERSION a layout. */
-int image_load_file(struct core *core, struct image_kept *kept, const char *path,
-                    struct err *err) MUST_CHECK;
+int image_load_file(struct core *core, const char *path, struct err *err) MUST_CHECK;
 
 /* Compares the file with its .md5: ERR_CHECKSUM when they differ, ERR_NOT_FOUND when there is no
  * .md5. */

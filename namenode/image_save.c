@@ -5,6 +5,7 @@
 #include <uthash.h>
 
 #include "namenode/image_out.h"
+#include "namenode/image_state.h"
 
 enum { CHILDREN_AT_ONCE = 1024, LEASES_AT_ONCE = 1024 };
 
@@ -22,7 +23,6 @@ struct texts {
 
 struct saver {
     const struct core *core;
-    const struct image_kept *kept;
     struct image_out *out;
     struct texts users, groups, xattrs;
     uint64_t *permissions; /* user and group bits by the inode's owner index; 0: not asked yet */
@@ -108,43 +108,21 @@ static void save_namesystem(struct saver *s, uint64_t txid)
     message.lastallocatedblockid = core->block_id_last;
     message.lastallocatedstripedblockid = core->striped_block_id_last;
     message.transactionid = txid;
+    message.has_rollingupgradestarttime = core->rolling_upgrade_start_ms != 0;
+    message.rollingupgradestarttime = (uint64_t)core->rolling_upgrade_start_ms;
     image_out_put(s->out, &message.base);
     image_out_section(s->out, "NS_INFO");
-}
-
-/* Apache's five own policies, all disabled, as a new namespace has them; otherwise what the image
- * before had. */
-static void save_ec_policies(struct saver *s)
-{
-    static const uint8_t FRESH[] = {30,   10,   4,  0x20, 1,    0x28, 1,    10,   4,  0x20, 2,
-                                    0x28, 1,    10, 4,    0x20, 3,    0x28, 1,    10, 4,    0x20,
-                                    4,    0x28, 1,  10,   4,    0x20, 5,    0x28, 1};
-
-    if (s->kept && s->kept->ec_policies.length)
-        image_out_raw(s->out, s->kept->ec_policies.data, s->kept->ec_policies.length);
-    else
-        image_out_raw(s->out, FRESH, sizeof FRESH);
-    image_out_section(s->out, "ERASURE_CODING");
 }
 
 /* Sections of features that are not built: as Apache writes them when they were never used. */
 static void save_unused(struct saver *s)
 {
     Pb__SnapshotSection snapshots = PB__SNAPSHOT_SECTION__INIT;
-    Pb__SecretManagerSection secrets = PB__SECRET_MANAGER_SECTION__INIT;
-    Pb__CacheManagerSection cache = PB__CACHE_MANAGER_SECTION__INIT;
 
     snapshots.has_snapshotcounter = snapshots.has_numsnapshots = true;
     image_out_put(s->out, &snapshots.base);
     image_out_section(s->out, "SNAPSHOT");
     image_out_section(s->out, "INODE_REFERENCE");
-    secrets.has_currentid = secrets.has_tokensequencenumber = true;
-    secrets.has_numkeys = secrets.has_numtokens = true;
-    image_out_put(s->out, &secrets.base);
-    image_out_section(s->out, "SECRET_MANAGER");
-    cache.nextdirectiveid = 1;
-    image_out_put(s->out, &cache.base);
-    image_out_section(s->out, "CACHE_MANAGER");
 }
 
 /* ---- inodes ---- */
@@ -395,17 +373,19 @@ static void save_open_files(struct saver *s)
     image_out_section(s->out, "FILES_UNDERCONSTRUCTION");
 }
 
-static int save_sections(const struct core *core, const struct image_kept *kept, uint64_t txid,
-                         struct image_out *out, struct err *err)
+static int save_sections(const struct core *core, uint64_t txid, struct image_out *out,
+                         struct err *err)
 {
-    struct saver s = {.core = core, .kept = kept, .out = out, .err = err};
+    struct saver s = {.core = core, .out = out, .err = err};
 
     save_namesystem(&s, txid);
-    save_ec_policies(&s);
+    image_save_ec_policies(core, out);
     save_inodes(&s);
     save_directories(&s);
     save_open_files(&s);
     save_unused(&s);
+    image_save_secrets(core, out);
+    image_save_cache(core, out);
     save_strings(&s);
     texts_release(&s.users);
     texts_release(&s.groups);
@@ -419,23 +399,23 @@ static int save_sections(const struct core *core, const struct image_kept *kept,
 
 /* ---- files ---- */
 
-static int save_to(const struct core *core, const struct image_kept *kept, uint64_t txid,
-                   struct nn_dir *const *dirs, const char *const *paths, size_t count,
-                   uint8_t md5[IMAGE_MD5_SIZE], struct err *err)
+static int save_to(const struct core *core, uint64_t txid, struct nn_dir *const *dirs,
+                   const char *const *paths, size_t count, uint8_t md5[IMAGE_MD5_SIZE],
+                   struct err *err)
 {
     struct image_out out;
     int rc = image_out_open(&out, dirs, paths, count, err);
 
-    if (!rc) rc = save_sections(core, kept, txid, &out, err);
+    if (!rc) rc = save_sections(core, txid, &out, err);
     if (!rc) rc = image_out_finish(&out, md5, err);
     image_out_release(&out);
     return rc;
 }
 
-int image_write_file(const struct core *core, const struct image_kept *kept, uint64_t txid,
-                     const char *path, uint8_t md5[IMAGE_MD5_SIZE], struct err *err)
+int image_write_file(const struct core *core, uint64_t txid, const char *path,
+                     uint8_t md5[IMAGE_MD5_SIZE], struct err *err)
 {
-    return save_to(core, kept, txid, NULL, &path, 1, md5, err);
+    return save_to(core, txid, NULL, &path, 1, md5, err);
 }
 
 static char *image_path(const struct nn_dir *dir, const char *kind, uint64_t txid)
@@ -455,7 +435,7 @@ int image_save_begin(const struct core *core, struct nn_storage *storage, uint64
         dirs[count] = &storage->dirs[i];
         paths[count++] = image_path(&storage->dirs[i], ".ckpt_", txid);
     }
-    int rc = save_to(core, &storage->kept, txid, dirs, (const char *const *)paths, count, md5, err);
+    int rc = save_to(core, txid, dirs, (const char *const *)paths, count, md5, err);
     for (size_t i = 0; i < count; i++) {
         if (rc) unlink(paths[i]);
         mem_free(paths[i]);

@@ -14,9 +14,9 @@
 enum { IMAGE_MD5_SIZE = 16 };
 
 /* The image as one file at `path`, synced; its MD5 into md5[]. `txid`: the last one it contains.
- * `kept` may be NULL. Detached trees must have been reclaimed (tree_reclaim(), apply_tree.h). */
-int image_write_file(const struct core *core, const struct image_kept *kept, uint64_t txid,
-                     const char *path, uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
+ * Detached trees must have been reclaimed (tree_reclaim(), apply_tree.h). */
+int image_write_file(const struct core *core, uint64_t txid, const char *path,
+                     uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
 
 /* Two steps, so that a checkpoint can wait for the journal between them: fsimage.ckpt_N in every
  * image directory; then .md5 and rename. A directory that fails is taken out; ERR_IO when none is

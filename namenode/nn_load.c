@@ -3,6 +3,7 @@
 #include <pthread.h>
 
 #include "common/log.h"
+#include "namenode/ec_policy.h"
 #include "namenode/edit_read.h"
 #include "namenode/image_load.h"
 
@@ -52,14 +53,13 @@ static int begin_core(struct core *core, struct nn_storage *storage, int64_t now
 }
 
 /* A wrong checksum counts more than what was read: it says why the reading failed. */
-static int try_image(struct core *core, struct nn_storage *storage, const struct nn_image *image,
-                     struct err *err)
+static int try_image(struct core *core, const struct nn_image *image, struct err *err)
 {
     struct md5_check check;
     struct err sum_err = ERR_INIT;
 
     md5_begin(&check, image->path);
-    int rc = image_load_file(core, &storage->kept, image->path, err);
+    int rc = image_load_file(core, image->path, err);
     int sum_rc = md5_end(&check, &sum_err);
     if (sum_rc) {
         *err = sum_err;
@@ -86,7 +86,7 @@ static int load_image(struct core *core, struct nn_storage *storage, int64_t now
 
     if (!rc && !images.count) rc = err_set(err, ERR_NOT_FOUND, "No valid image files found");
     for (size_t i = 0; i < images.count; i++) {
-        rc = try_image(core, storage, &images.items[i], err);
+        rc = try_image(core, &images.items[i], err);
         if (!rc || is_final(rc)) break;
         log_error("Failed to load image from %s: %s", images.items[i].path, err->text);
         core_release(core);
@@ -107,6 +107,7 @@ int nn_load(struct core *core, struct nn_storage *storage, int64_t now_ms, struc
     if (rc) return rc;
     rc = edit_recover_unclosed(storage, err);
     if (!rc) rc = load_image(core, storage, now_ms, err);
+    if (!rc) rc = ec_policies_enable_default(core->ec_policies, core->conf.ec_policy, err);
     if (!rc) rc = edit_replay(core, storage, err);
     if (!rc) rc = nn_storage_write_version(storage, err);
     if (rc) return rc;

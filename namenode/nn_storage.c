@@ -131,7 +131,6 @@ void nn_storage_close(struct nn_storage *storage)
     }
     mem_free(storage->dirs);
     conf_list_free(storage->extra_volumes);
-    buf_release(&storage->kept.ec_policies);
     mem_free(storage);
 }
 

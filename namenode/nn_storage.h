@@ -29,13 +29,7 @@ struct nn_dir {
     atomic_bool failed;
 };
 
-/* Parts of an image that this version has no use for yet, and writes again as they were. */
-struct image_kept {
-    struct buf ec_policies; /* the section ERASURE_CODING */
-};
-
 struct nn_storage {
-    struct image_kept kept;
     struct core_identity identity;
     struct nn_dir *dirs;
     size_t count;

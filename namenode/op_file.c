@@ -1,4 +1,5 @@
 /* The life of a file: create, append, complete, fsync, truncate, locations (FSDirWriteFileOp, FSDirAppendOp, FSDirTruncateOp). */
+#include "namenode/cache_pool.h"
 #include "namenode/handlers.h"
 #include "namenode/located.h"
 #include "namenode/op_dir.h"
@@ -577,6 +578,10 @@ int op_repeat(struct core *core, struct op *op, const ProtobufCMessage *request,
                               (Pb__AppendResponse *)response);
             ((Pb__AppendResponse *)response)->stat = status_make(core, file, NULL, op->arena);
         }
+    } else if (request->descriptor == &pb__add_cache_directive_request__descriptor) {
+        const Pb__CacheDirectiveInfo *info = ((const Pb__AddCacheDirectiveRequest *)request)->info;
+        ((Pb__AddCacheDirectiveResponse *)response)->id =
+            (int64_t)cache_directive_latest(core->cache, info->path, info->pool);
     } else if (request->descriptor == &pb__delete_request__descriptor) {
         ((Pb__DeleteResponse *)response)->result = true;
     } else if (request->descriptor == &pb__rename_request__descriptor) {
