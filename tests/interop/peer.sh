@@ -2,6 +2,7 @@
 # An unmodified Apache Hadoop for test scripts; source it after tests/lib/scenario.sh.
 #
 #   peer_ready                      fetches what is missing (JDK, Maven, jars); a test that cannot is failed, not skipped
+#   peer_other VERSION SOURCE...    after it, all of the following is done by the clients of that Hadoop; SOURCE are the classes of java/ to compile with it
 #   apache CLASS ARGS...            runs a class with HADOOP_CONF_DIR, or APACHE_FS=hdfs://… as default file system
 #   apache_shell                    reads commands from stdin, one a line (fields separated by tabs), runs them in one JVM through FsShell; for each it
 #                                   leaves $WORK/shell/N.out, N.err and N.rc (N from 1)
@@ -14,17 +15,25 @@ PEER_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/tusk-tests
 APACHE_PIDS=()
 
 peer_ready() {
-    local sum
-    sum=$(sha256sum "$PEER/hadoop/pom.xml" | cut -c 1-12)
+    peer_fetch "$PEER/hadoop/pom.xml" "" "$PEER"/java/*.java
+}
+
+peer_other() {
+    local version=$1; shift
+    peer_fetch "$PEER/hadoop/client.xml" "$version" "${@/#/$PEER/java/}"
+}
+
+peer_fetch() { # pom, version or nothing, sources
+    local sum source pom=$1 version=$2; shift 2
+    sum=$version${version:+-}$(sha256sum "$pom" | cut -c 1-12)
     PEER_CP_FILE=$PEER_CACHE/classpath-$sum
-    mkdir -p "$PEER_CACHE/classes-$sum"
+    PEER_CLASSES=$PEER_CACHE/classes-$sum
+    mkdir -p "$PEER_CLASSES"
     if [[ ! -s $PEER_CP_FILE ]] || ! first_jar_exists "$PEER_CP_FILE"; then
-        mvn -q -B -f "$PEER/hadoop/pom.xml" dependency:build-classpath -Dmdep.outputFile="$PEER_CP_FILE.tmp" >&2 || return 1
+        mvn -q -B -f "$pom" ${version:+-Dhadoop.version="$version"} dependency:build-classpath -Dmdep.outputFile="$PEER_CP_FILE.tmp" >&2 || return 1
         mv "$PEER_CP_FILE.tmp" "$PEER_CP_FILE"
     fi
-    PEER_CLASSES=$PEER_CACHE/classes-$sum
-    local source
-    for source in "$PEER"/java/*.java; do
+    for source in "$@"; do
         if [[ ! $PEER_CLASSES/$(basename "$source" .java).class -nt $source ]]; then
             javac -nowarn -d "$PEER_CLASSES" -cp "$(<"$PEER_CP_FILE")" "$source" >&2 || return 1
         fi
