@@ -246,6 +246,11 @@ void loop_timer_start_every(struct loop_timer *timer, int64_t interval_ms)
     timer_arm(timer, interval_ms, EV_PERSIST);
 }
 
+void loop_timer_soon(struct loop_timer *timer)
+{
+    event_active(timer->event, EV_TIMEOUT, 1);
+}
+
 void loop_timer_stop(struct loop_timer *timer)
 {
     event_del(timer->event);

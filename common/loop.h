@@ -46,6 +46,8 @@ void loop_timer_start(struct loop_timer *timer,
                       int64_t delay_ms); /* once; restarts a running one */
 void loop_timer_start_every(struct loop_timer *timer,
                             int64_t interval_ms); /* again and again; interval_ms > 0 */
+/* In this round, behind all events that are ready already; several times are once. The loop's thread only. */
+void loop_timer_soon(struct loop_timer *timer);
 void loop_timer_stop(struct loop_timer *timer);
 bool loop_timer_active(const struct loop_timer *timer);
 void loop_timer_free(struct loop_timer *timer); /* stops it; NULL is fine */

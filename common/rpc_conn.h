@@ -86,7 +86,7 @@ struct rpc_thread {
     bool started;
     int wake_fd; /* eventfd */
     struct loop_watch *wake_watch;
-    struct loop_timer *tick;
+    struct loop_timer *tick, *turn_end;
     _Atomic(struct rpc_full_call *) released; /* any thread: newest first */
     atomic_bool wake_sent;                    /* any thread */
     pthread_mutex_t lock;                     /* guards incoming */
@@ -136,7 +136,8 @@ void rpc_conn_tick(struct rpc_thread *thread, int64_t now_ms);
 /* rpc_server.c */
 struct rpc_full_call *rpc_thread_call(struct rpc_thread *thread, struct rpc_conn *conn);
 void rpc_thread_recycle(struct rpc_thread *thread, struct rpc_full_call *call);
-void rpc_thread_turn_end(struct rpc_thread *thread);
+void rpc_thread_turn_end(
+    struct rpc_thread *thread); /* once the other ready connections were read, too */
 void rpc_thread_dirty(struct rpc_conn *conn);
 /* The method, or NULL with the error of Apache's words. */
 const struct rpc_op *rpc_find_op(struct rpc_conn *conn, const Pb__RequestHeader *header,

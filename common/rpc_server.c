@@ -283,8 +283,9 @@ static void resume_paused(struct rpc_thread *thread)
 
 /* Serving one thing may release calls, whose connections read on, and so forth; each round takes
  * what the last one left, and input that is in memory is finite. */
-void rpc_thread_turn_end(struct rpc_thread *thread)
+static void end_turn(void *arg)
 {
+    struct rpc_thread *thread = arg;
     const struct rpc_server_options *options = &thread->server->options;
 
     do {
@@ -293,6 +294,11 @@ void rpc_thread_turn_end(struct rpc_thread *thread)
         if (thread->submitted && options->submit_end) options->submit_end(options->context);
         thread->submitted = false;
     } while (take_released(thread) || !STAILQ_EMPTY(&thread->dirty));
+}
+
+void rpc_thread_turn_end(struct rpc_thread *thread)
+{
+    loop_timer_soon(thread->turn_end);
 }
 
 static void take_incoming(struct rpc_thread *thread)
@@ -543,6 +549,7 @@ static int open_thread(struct rpc_thread *thread, struct err *err)
     thread->scratch = mem_alloc(RPC_READ_CHUNK);
     thread->wake_watch = loop_watch_new(thread->loop, thread->wake_fd, on_wake, thread);
     loop_watch_set(thread->wake_watch, LOOP_READ);
+    thread->turn_end = loop_timer_new(thread->loop, end_turn, thread);
     thread->tick = loop_timer_new(thread->loop, on_tick, thread);
     loop_timer_start_every(thread->tick, TICK_MS);
     return 0;
@@ -609,7 +616,8 @@ static void close_thread(struct rpc_thread *thread)
     close_all(&thread->lingering);
     while (thread->incoming_count) close(thread->incoming[--thread->incoming_count]);
     loop_timer_free(thread->tick);
-    thread->tick = NULL;
+    loop_timer_free(thread->turn_end);
+    thread->tick = thread->turn_end = NULL;
     loop_watch_free(thread->wake_watch);
     thread->wake_watch = NULL;
     loop_free(thread->loop);

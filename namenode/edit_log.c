@@ -46,6 +46,7 @@ struct edit_log {
     struct batches pending;
     struct batch *spare; /* its buffer is reused */
     uint64_t unsynced;   /* bytes appended and not yet synced */
+    bool unpushed;       /* appended since the journal thread was last woken */
     bool stopping;
     struct err failure;
     struct edit_log_stats stats;
@@ -105,9 +106,9 @@ static int on_streams(struct edit_log *log, stream_fn *fn, const void *arg, stru
 
 static int stream_preallocate(struct stream *stream, size_t size, struct err *err)
 {
-    static uint8_t fill[PREALLOCATE];
+    static uint8_t fill[PREALLOCATE]; /* journal thread */
 
-    memset(fill, EDIT_PADDING, sizeof fill);
+    if (fill[0] != EDIT_PADDING) memset(fill, EDIT_PADDING, sizeof fill);
     while (stream->allocated < stream->offset + (int64_t)size) {
         int rc = file_pwrite_full(stream->fd, fill, sizeof fill, stream->allocated, err);
         if (rc) return err_wrap(err, rc, "preallocate %s", stream->path);
@@ -322,6 +323,7 @@ static void *journal_main(void *arg)
         struct batches taken = TAILQ_HEAD_INITIALIZER(taken);
         while (TAILQ_EMPTY(&log->pending)) pthread_cond_wait(&log->arrived, &log->lock);
         TAILQ_CONCAT(&taken, &log->pending, next);
+        log->unpushed = false;
         pthread_mutex_unlock(&log->lock);
         go_on = commit(log, &taken, &err);
         pthread_mutex_lock(&log->lock);
@@ -360,8 +362,22 @@ static uint64_t append(struct edit_log *log, struct edit *edit)
     batch->last_txid = edit->txid;
     log->unsynced += batch->bytes.length - before;
     log->stats.transactions++;
-    pthread_cond_signal(&log->arrived);
+    log->unpushed = true;
     return edit->txid;
+}
+
+/* With the lock held. */
+static void push(struct edit_log *log)
+{
+    if (log->unpushed) pthread_cond_signal(&log->arrived);
+    log->unpushed = false;
+}
+
+void edit_log_push(struct edit_log *log)
+{
+    pthread_mutex_lock(&log->lock);
+    push(log);
+    pthread_mutex_unlock(&log->lock);
 }
 
 uint64_t edit_log_append(void *context, struct edit *edit)
@@ -369,8 +385,10 @@ uint64_t edit_log_append(void *context, struct edit *edit)
     struct edit_log *log = context;
 
     pthread_mutex_lock(&log->lock);
-    while (log->unsynced > log->options.unsynced_max && !atomic_load(&log->failed))
+    while (log->unsynced > log->options.unsynced_max && !atomic_load(&log->failed)) {
+        push(log);
         pthread_cond_wait(&log->synced, &log->lock);
+    }
     uint64_t txid = append(log, edit);
     pthread_mutex_unlock(&log->lock);
     return txid;
@@ -396,6 +414,7 @@ uint64_t edit_log_roll(struct edit_log *log)
     end_segment(log, true);
     uint64_t txid = append(log, &start);
     atomic_store(&log->segment_first, txid);
+    push(log);
     pthread_mutex_unlock(&log->lock);
     return txid;
 }
@@ -485,6 +504,7 @@ int edit_log_stop(struct edit_log *log, struct err *err)
 {
     pthread_mutex_lock(&log->lock);
     end_segment(log, false);
+    push(log);
     pthread_mutex_unlock(&log->lock);
     pthread_join(log->thread, NULL);
     bool failed = edit_log_failed(log, err);
@@ -520,6 +540,7 @@ bool edit_log_failed(const struct edit_log *log, struct err *why)
 int edit_log_wait(struct edit_log *log, uint64_t txid, struct err *err)
 {
     pthread_mutex_lock(&log->lock);
+    push(log);
     while (atomic_load(&log->synced_txid) < txid && !atomic_load(&log->failed))
         pthread_cond_wait(&log->synced, &log->lock);
     pthread_mutex_unlock(&log->lock);

@@ -1,7 +1,8 @@
 /*
  * The journal (FSEditLog, FSEditLogAsync, FileJournalManager, EditLogFileOutputStream).
  *
- *   core thread:     edit_log_append() encodes into the pending batch and returns at once
+ *   core thread:     edit_log_append() encodes into the pending batch and returns at once; edit_log_push()
+ *                    after a batch of requests wakes the journal thread for all of them
  *   journal thread:  takes all that is pending, writes it to every directory, fdatasyncs each once,
  *                    publishes synced_txid, calls on_synced
  *
@@ -34,11 +35,13 @@ struct edit_log_options {
 int edit_log_start(struct edit_log **out, struct nn_storage *storage, uint64_t last_txid,
                    const struct edit_log_options *options, struct err *err) MUST_CHECK;
 
-/* The next three: core thread only. */
+/* The next four: core thread only. */
 
 /* Gives the record its txid (returned, and put into edit->txid). Blocks while too much is unsynced.
  * Fits core_edit_sink with the log as context. */
 uint64_t edit_log_append(void *log, struct edit *edit);
+/* Wakes the journal thread when something was appended. To be called when no more comes at once. */
+void edit_log_push(struct edit_log *log);
 /* Ends the segment and begins the next: appends END and START. Answers START's txid, which is what
  * rollEditLog answers, too. */
 uint64_t edit_log_roll(struct edit_log *log);

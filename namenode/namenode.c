@@ -28,6 +28,7 @@ enum {
     RECLAIM_PER_TURN = 10000, /* inodes of deleted trees freed between two batches of requests */
     WORKERS_MAX = 16,
     WORKERS_QUEUE_MAX = 4096,
+    CALLS_AT_ONCE = 32, /* a network thread runs so many calls itself while the core rests */
 };
 
 /* What the namenode adds to a call; in the call's arena. */
@@ -66,6 +67,7 @@ static void enqueue(struct namenode *nn, struct rpc_call *call)
 {
     pthread_mutex_lock(&nn->lock);
     TAILQ_INSERT_TAIL(&nn->queue, call, link);
+    nn->queued++;
     pthread_mutex_unlock(&nn->lock);
 }
 
@@ -445,15 +447,65 @@ static void run_tasks(struct namenode *nn, struct core_task *tasks)
     }
 }
 
-/* Waits for requests, tasks or the next tick; false at the end. */
-static bool wait_for_work(struct namenode *nn, struct call_list *batch, struct core_task **tasks,
-                          bool busy)
+/* All calls that wait; with the lock held. */
+static void take_queue(struct namenode *nn, struct call_list *batch)
+{
+    TAILQ_CONCAT(batch, &nn->queue, link);
+    nn->queued = 0;
+}
+
+/* Runs a batch of calls and a slice of what else there is; with the turn. True when slices are left. */
+static bool run_batch(struct namenode *nn, struct call_list *batch)
+{
+    struct rpc_call *call;
+
+    nn->core.now_ms = clock_mono_ms();
+    nn->core.now_wall_ms = clock_wall_ms();
+    while ((call = TAILQ_FIRST(batch))) {
+        TAILQ_REMOVE(batch, call, link);
+        run_call(nn, call);
+    }
+    run_held(nn);
+    bool busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN);
+    busy |= core_work(&nn->core);
+    busy |= run_sliced(nn);
+    return busy || !TAILQ_EMPTY(&nn->ready);
+}
+
+/* rpc_server's submit_end(): a network thread. */
+static void run_or_wake(void *context)
+{
+    struct namenode *nn = context;
+    struct call_list batch = TAILQ_HEAD_INITIALIZER(batch);
+
+    pthread_mutex_lock(&nn->lock);
+    if (!nn->queued || nn->queued > CALLS_AT_ONCE || nn->busy || nn->tasks || nn->stopping ||
+        pthread_mutex_trylock(&nn->turn)) {
+        if (nn->queued) pthread_cond_signal(&nn->wake);
+        pthread_mutex_unlock(&nn->lock);
+        return;
+    }
+    take_queue(nn, &batch);
+    pthread_mutex_unlock(&nn->lock);
+    bool busy = run_batch(nn, &batch);
+    edit_log_push(nn->journal);
+    pthread_mutex_unlock(&nn->turn);
+    rpc_server_flush(nn->rpc);
+    if (!busy) return;
+    pthread_mutex_lock(&nn->lock);
+    nn->busy = true;
+    pthread_cond_signal(&nn->wake);
+    pthread_mutex_unlock(&nn->lock);
+}
+
+/* The core thread rests until there are calls, tasks, slices or the next tick; false at the end. */
+static bool wait_for_work(struct namenode *nn)
 {
     struct timespec until;
     bool go_on;
 
     pthread_mutex_lock(&nn->lock);
-    while (!busy && TAILQ_EMPTY(&nn->queue) && !nn->tasks && !nn->stopping) {
+    while (!nn->busy && TAILQ_EMPTY(&nn->queue) && !nn->tasks && !nn->stopping) {
         int64_t ms = nn->tick_ms - clock_mono_ms();
         if (ms <= 0) break;
         clock_gettime(CLOCK_MONOTONIC, &until);
@@ -465,43 +517,40 @@ static bool wait_for_work(struct namenode *nn, struct call_list *batch, struct c
         }
         pthread_cond_timedwait(&nn->wake, &nn->lock, &until);
     }
-    TAILQ_CONCAT(batch, &nn->queue, link);
-    *tasks = nn->tasks;
-    nn->tasks = NULL;
     go_on = !nn->stopping;
     pthread_mutex_unlock(&nn->lock);
     return go_on;
 }
 
+/* One turn of the core thread. */
+static void take_turn(struct namenode *nn)
+{
+    struct call_list batch = TAILQ_HEAD_INITIALIZER(batch);
+
+    pthread_mutex_lock(&nn->turn);
+    pthread_mutex_lock(&nn->lock);
+    take_queue(nn, &batch);
+    struct core_task *tasks = nn->tasks;
+    nn->tasks = NULL;
+    pthread_mutex_unlock(&nn->lock);
+    bool busy = run_batch(nn, &batch);
+    run_tasks(nn, tasks);
+    if (nn->core.now_ms >= nn->tick_ms) tick(nn);
+    busy |= !TAILQ_EMPTY(&nn->ready);
+    edit_log_push(nn->journal);
+    pthread_mutex_lock(&nn->lock);
+    nn->busy = busy;
+    pthread_mutex_unlock(&nn->lock);
+    pthread_mutex_unlock(&nn->turn);
+    rpc_server_flush(nn->rpc);
+}
+
 static void *core_main(void *arg)
 {
     struct namenode *nn = arg;
-    struct call_list batch = TAILQ_HEAD_INITIALIZER(batch);
-    struct core_task *tasks;
-    struct rpc_call *call;
-    bool busy = false;
 
-    while (wait_for_work(nn, &batch, &tasks, busy)) {
-        nn->core.now_ms = clock_mono_ms();
-        nn->core.now_wall_ms = clock_wall_ms();
-        while ((call = TAILQ_FIRST(&batch))) {
-            TAILQ_REMOVE(&batch, call, link);
-            run_call(nn, call);
-        }
-        run_tasks(nn, tasks);
-        run_held(nn);
-        busy = tree_reclaim(&nn->core, RECLAIM_PER_TURN);
-        busy |= core_work(&nn->core);
-        busy |= run_sliced(nn);
-        if (nn->core.now_ms >= nn->tick_ms) tick(nn);
-        busy |= !TAILQ_EMPTY(&nn->ready);
-        rpc_server_flush(nn->rpc);
-    }
-    run_tasks(nn, tasks);
-    while ((call = TAILQ_FIRST(&batch))) { /* not answered: their connections are gone */
-        TAILQ_REMOVE(&batch, call, link);
-        rpc_call_release(call);
-    }
+    while (wait_for_work(nn)) take_turn(nn);
+    take_turn(nn); /* tasks whose askers wait */
     return NULL;
 }
 
@@ -564,7 +613,7 @@ static int start_rpc(struct namenode *nn, struct err *err)
     struct rpc_server_options options = {
         .context = nn,
         .submit = submit,
-        .submit_end = wake_core,
+        .submit_end = run_or_wake,
         .name = "namenode",
         .threads = 1,
         .frame_max = (uint32_t)conf_int(nn->conf, CONF_ipc_maximum_data_length),
@@ -605,6 +654,7 @@ static void init_locks(struct namenode *nn)
 {
     pthread_condattr_t attributes;
 
+    pthread_mutex_init(&nn->turn, NULL);
     pthread_mutex_init(&nn->lock, NULL);
     pthread_mutex_init(&nn->durable_lock, NULL);
     pthread_condattr_init(&attributes);

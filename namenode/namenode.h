@@ -3,6 +3,10 @@
  *
  *   network threads --submit--> queue --core thread: op_*--> answer --+--> released at once, or
  *   (rpc_server)                                                      +--> held until its edit is durable: journal thread releases it (edit_log)
+ *
+ * The core belongs to one thread at a time, which holds `turn`: mostly the core thread. A network thread that finds it resting runs few calls
+ * itself: an answer then needs no switch between threads. All other work, and many calls at once, are the core thread's.
+ *
  *   main thread: signals, audit file. HTTP thread: web_*.c, which ask the core by namenode_ask(). Workers: topology script, group look-ups.
  *
  * `complete` calls that wait for a datanode's report are held on a list of the core thread and asked again when their block completes.
@@ -39,7 +43,7 @@ struct core_task {
 };
 
 struct namenode {
-    struct core core; /* core thread only, once started */
+    struct core core; /* whoever holds `turn`, once started */
     struct conf *conf;
     struct nn_storage *storage;
     struct edit_log *journal;
@@ -60,10 +64,13 @@ struct namenode {
     bool core_running;
 
     pthread_t core_thread;
-    pthread_mutex_t lock; /* guards the queue, the tasks and `stopping` */
+    pthread_mutex_t turn; /* held by the thread that runs the core; `lock` may be taken inside */
+    pthread_mutex_t lock; /* guards what follows, up to the next blank line */
     pthread_cond_t wake, task_done;
     struct call_list queue;
+    uint32_t queued;
     struct core_task *tasks;
+    bool busy; /* slices of work are left: the core thread does not sleep */
     bool stopping;
 
     pthread_mutex_t durable_lock; /* guards `waiting` */
