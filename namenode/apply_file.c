@@ -1,5 +1,6 @@
 #include "namenode/apply_file.h"
 
+#include "namenode/apply_attr.h"
 #include "namenode/apply_tree.h"
 #include "namenode/core.h"
 #include "namenode/quota.h"
@@ -137,6 +138,7 @@ int apply_add(struct core *core, const struct edit *edit, struct err *err)
     }
     if (!file) {
         rc = make_file(core, edit, &path, &file, err);
+        if (!rc) rc = apply_new_attributes(core, edit, file, err);
         if (rc) goto out;
         assert(file);
     } else if (!file->under_construction && file->block_count) { /* logs of old append() */

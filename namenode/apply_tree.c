@@ -1,6 +1,7 @@
 #include "namenode/apply_tree.h"
 
 #include "common/mem.h"
+#include "namenode/apply_attr.h"
 #include "namenode/quota.h"
 
 int apply_misfit(const struct edit *edit, struct err *err, const char *why)
@@ -97,8 +98,9 @@ out:
 int apply_mkdir(struct core *core, const struct edit *edit, struct err *err)
 {
     struct inode *dir;
+    int rc = make(core, edit, INODE_DIRECTORY, &dir, err);
 
-    return make(core, edit, INODE_DIRECTORY, &dir, err);
+    return rc ? rc : apply_new_attributes(core, edit, dir, err);
 }
 
 int apply_symlink(struct core *core, const struct edit *edit, struct err *err)

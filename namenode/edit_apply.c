@@ -3,6 +3,7 @@
  * (FSEditLogLoader.applyEditLogOp). What this version does not build is refused by name: passing
  * over a record would lose what an Apache namenode promised.
  */
+#include "namenode/apply_attr.h"
 #include "namenode/apply_file.h"
 #include "namenode/apply_tree.h"
 #include "namenode/cache_pool.h"
@@ -69,11 +70,11 @@ static const struct apply_row {
     [EDIT_MODIFY_CACHE_POOL] = {.fn = apply_modify_cache_pool},
     [EDIT_REMOVE_CACHE_POOL] = {.fn = apply_remove_cache_pool},
     [EDIT_MODIFY_CACHE_DIRECTIVE] = {.fn = apply_modify_cache_directive},
-    [EDIT_SET_ACL] = {.feature = "ACLs"},
+    [EDIT_SET_ACL] = {.fn = apply_set_acl},
     [EDIT_ROLLING_UPGRADE_START] = {.fn = apply_rolling_upgrade},
     [EDIT_ROLLING_UPGRADE_FINALIZE] = {.fn = apply_rolling_upgrade},
-    [EDIT_SET_XATTR] = {.feature = "extended attributes"},
-    [EDIT_REMOVE_XATTR] = {.feature = "extended attributes"},
+    [EDIT_SET_XATTR] = {.fn = apply_set_xattr},
+    [EDIT_REMOVE_XATTR] = {.fn = apply_remove_xattr},
     [EDIT_SET_STORAGE_POLICY] = {.fn = apply_set_storage_policy},
     [EDIT_TRUNCATE] = {.fn = apply_truncate},
     [EDIT_APPEND] = {.fn = apply_append},
@@ -89,8 +90,8 @@ static const char *missing_feature(const struct edit *edit)
 {
     if (edit->op >= ARRAY_LEN(ROWS)) return "this opcode";
     if (!ROWS[edit->op].fn) return ROWS[edit->op].feature ? ROWS[edit->op].feature : "this opcode";
-    if (edit->acl) return "ACLs";
-    if (edit->xattrs) return "extended attributes";
+    if (edit->op != EDIT_REMOVE_XATTR && apply_missing_attribute(edit))
+        return apply_missing_attribute(edit);
     if (edit->ec_policy) return "erasure coding";
     return NULL;
 }

@@ -6,14 +6,17 @@
 
 #include "common/clock.h"
 #include "common/log.h"
+#include "namenode/acl.h"
 #include "namenode/image_in.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
 #include "namenode/quota.h"
+#include "namenode/xattr.h"
 
 enum {
     REPLICATION_MAX = (1 << 10) - 1,
     BLOCKS_PER_FILE_MAX = 1 << 24,
+    ACTION_BITS = 7,
     DEPTH_MAX = 100000, /* of directories within each other */
 };
 #define TIME_MAX_MS ((INT64_C(1) << 48) - 1)
@@ -245,13 +248,95 @@ static int add_block(struct loader *l, struct inode *file, const Pb__Block *b, b
     return 0;
 }
 
+static int load_acl_entry(struct loader *l, const struct inode *inode, uint32_t bits,
+                          struct acl_entry *out, struct err *err)
+{
+    uint32_t name_id = bits >> IMAGE_ACL_NAME_SHIFT & IMAGE_STRING_ID_MAX;
+
+    *out = (struct acl_entry){.permission = bits & ACTION_BITS,
+                              .type = bits >> IMAGE_ACL_TYPE_SHIFT & 3,
+                              .scope = bits >> IMAGE_ACL_SCOPE_SHIFT & 1};
+    if (!name_id || out->type > ACL_GROUP) return 0;
+    out->name =
+        text_of(l, out->type == ACL_USER ? IMAGE_STRINGS_USER : IMAGE_STRINGS_GROUP, name_id);
+    return out->name ? 0 : bad(err, "a name in its ACL is not in the string table", inode->id);
+}
+
+/* As it is stored, mode apart (AclStorage). */
+static int load_acl(struct loader *l, struct inode *inode,
+                    const Pb__INodeSection__AclFeature *feature, struct err *err)
+{
+    struct acl_entry entries[ACL_ENTRIES_MAX];
+    bool has_access = false, has_group = false;
+    int rc = 0;
+
+    if (!feature || !feature->n_entries) return 0;
+    if (feature->n_entries > ACL_ENTRIES_MAX)
+        return bad(err, "its ACL has more entries than can be", inode->id);
+    for (size_t i = 0; i < feature->n_entries && !rc; i++) {
+        rc = load_acl_entry(l, inode, feature->entries[i], &entries[i], err);
+        if (rc || entries[i].scope != ACL_ACCESS) continue;
+        has_access = true;
+        has_group = has_group || (entries[i].type == ACL_GROUP && !entries[i].name);
+    }
+    if (!rc && has_access && !has_group)
+        rc = bad(err, "its ACL lacks the entry of the group", inode->id);
+    if (rc) return rc;
+    struct inode_table *table = l->core->tree.inodes;
+    inode_set_acl(table, inode, acl_new(inode_acl_pool(table), entries, feature->n_entries));
+    return 0;
+}
+
+static int load_attribute(struct loader *l, const struct inode *inode,
+                          const Pb__INodeSection__XAttrCompact *a, struct xattr *out,
+                          struct err *err)
+{
+    uint32_t name_id = a->name >> IMAGE_XATTR_NAME_SHIFT & IMAGE_STRING_ID_MAX;
+
+    *out = (struct xattr){
+        .name = text_of(l, IMAGE_STRINGS_XATTR, name_id),
+        .space =
+            (uint8_t)(a->name >> IMAGE_XATTR_NAMESPACE_SHIFT |
+                      (a->name >> IMAGE_XATTR_EXTENDED_SHIFT & 1) << IMAGE_XATTR_NAMESPACE_BITS),
+        .value = a->value.data,
+        .size = a->has_value ? (uint32_t)MIN(a->value.len, XATTR_VALUE_MAX + 1) : 0,
+    };
+    if (!out->name) return bad(err, "an attribute's name is not in the string table", inode->id);
+    if (out->space > XATTR_RAW || out->size > XATTR_VALUE_MAX)
+        return bad(err, "an attribute has an unknown name space or too large a value", inode->id);
+    return xattr_missing_feature(out) ? unsupported(l, xattr_missing_feature(out), err) : 0;
+}
+
+/* A directory's storage policy is an attribute there and a field here. */
+static int load_attributes(struct loader *l, struct inode *inode,
+                           const Pb__INodeSection__XAttrFeature *feature, struct err *err)
+{
+    size_t count = 0;
+
+    if (!feature || !feature->n_xattrs) return 0;
+    struct xattr *list = ARENA_ARRAY(&l->arena, struct xattr, feature->n_xattrs);
+    for (size_t i = 0; i < feature->n_xattrs; i++) {
+        struct xattr *x = &list[count];
+        int rc = load_attribute(l, inode, feature->xattrs[i], x, err);
+
+        if (rc) return rc;
+        if (x->space != XATTR_SYSTEM || !str_eq(x->name, XATTR_STORAGE_POLICY)) {
+            count++;
+            continue;
+        }
+        if (x->size != 1 || x->value[0] > 15)
+            return bad(err, "impossible storage policy", inode->id);
+        inode->storage_policy = x->value[0] & 15;
+    }
+    inode_set_xattrs(l->core->tree.inodes, inode, xattrs_new(list, count));
+    return 0;
+}
+
 static int load_file(struct loader *l, struct inode *file, const Pb__INodeSection__INodeFile *f,
                      struct err *err)
 {
     if (f->has_erasurecodingpolicyid || f->blocktype == PB__BLOCK_TYPE__STRIPED)
         return unsupported(l, "erasure-coded files", err);
-    if (f->acl) return unsupported(l, "ACLs", err);
-    if (f->xattrs && f->xattrs->n_xattrs) return unsupported(l, "extended attributes", err);
     if (f->replication > REPLICATION_MAX || f->n_blocks > BLOCKS_PER_FILE_MAX ||
         f->storagepolicyid > 15)
         return bad(err, "impossible replication, storage policy or number of blocks", file->id);
@@ -260,6 +345,8 @@ static int load_file(struct loader *l, struct inode *file, const Pb__INodeSectio
     file->replication = f->replication & REPLICATION_MAX;
     file->storage_policy = f->storagepolicyid & 15;
     int rc = set_permission(l, file, f->permission, err);
+    if (!rc) rc = load_acl(l, file, f->acl, err);
+    if (!rc) rc = load_attributes(l, file, f->xattrs, err);
     if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file, f->preferredblocksize, err);
     for (size_t i = 0; i < f->n_blocks && !rc; i++)
         rc = add_block(l, file, f->blocks[i], f->fileuc && i + 1 == f->n_blocks, err);
@@ -267,24 +354,6 @@ static int load_file(struct loader *l, struct inode *file, const Pb__INodeSectio
     file->under_construction = true;
     lease_add(l->core->leases, file->id, f->fileuc->clientname ? f->fileuc->clientname : "",
               f->fileuc->clientmachine ? f->fileuc->clientmachine : "", l->core->now_ms);
-    return 0;
-}
-
-/* A directory's storage policy is an attribute there and a field here; no other attribute is known
- * yet. */
-static int load_attribute(struct loader *l, struct inode *dir,
-                          const Pb__INodeSection__XAttrCompact *a, struct err *err)
-{
-    uint32_t name_id = a->name >> IMAGE_XATTR_NAME_SHIFT & IMAGE_STRING_ID_MAX;
-    const char *name = text_of(l, IMAGE_STRINGS_XATTR, name_id);
-
-    if (!name) return bad(err, "an attribute's name is not in the string table", dir->id);
-    if (a->name >> IMAGE_XATTR_NAMESPACE_SHIFT != IMAGE_XATTR_SYSTEM ||
-        (a->name & IMAGE_XATTR_NAMESPACE_EXTENDED) || !str_eq(name, IMAGE_POLICY_XATTR))
-        return unsupported(l, "extended attributes", err);
-    if (a->value.len != 1 || a->value.data[0] > 15)
-        return bad(err, "impossible storage policy", dir->id);
-    dir->storage_policy = a->value.data[0] & 15;
     return 0;
 }
 
@@ -314,11 +383,9 @@ static void note_quota(struct loader *l, struct inode *dir,
 static int load_directory(struct loader *l, struct inode *dir,
                           const Pb__INodeSection__INodeDirectory *d, struct err *err)
 {
-    int rc = 0;
+    int rc = load_acl(l, dir, d->acl, err);
 
-    if (d->acl) return unsupported(l, "ACLs", err);
-    for (size_t i = 0; d->xattrs && i < d->xattrs->n_xattrs && !rc; i++)
-        rc = load_attribute(l, dir, d->xattrs->xattrs[i], err);
+    if (!rc) rc = load_attributes(l, dir, d->xattrs, err);
     if (rc) return rc;
     dir->mtime_ms = clamp_time(l, d->modificationtime);
     note_quota(l, dir, d);

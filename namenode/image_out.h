@@ -27,10 +27,13 @@ enum {
     /* XAttrFormat: namespace in bits 30 and 31, name from bit 6 on. */
     IMAGE_XATTR_NAME_SHIFT = 6,
     IMAGE_XATTR_NAMESPACE_SHIFT = 30,
-    IMAGE_XATTR_NAMESPACE_EXTENDED = 1 << 5,
-    IMAGE_XATTR_SYSTEM = 3,
+    IMAGE_XATTR_NAMESPACE_BITS = 2, /* those beyond are in the extension */
+    IMAGE_XATTR_EXTENDED_SHIFT = 5,
+    /* AclEntryStatusFormat: permission, type, scope, name. */
+    IMAGE_ACL_TYPE_SHIFT = 3,
+    IMAGE_ACL_SCOPE_SHIFT = 5,
+    IMAGE_ACL_NAME_SHIFT = 6,
 };
-#define IMAGE_POLICY_XATTR "hsm.block.storage.policy.id" /* BlockStoragePolicySuite */
 
 struct image_target {
     struct nn_dir *dir; /* NULL: a file by itself */

@@ -4,8 +4,10 @@
 #include <unistd.h>
 #include <uthash.h>
 
+#include "namenode/acl.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
+#include "namenode/xattr.h"
 
 enum { CHILDREN_AT_ONCE = 1024, LEASES_AT_ONCE = 1024 };
 
@@ -44,7 +46,7 @@ static uint32_t text_id(struct saver *s, struct texts *texts, const char *text)
     if (entry) return entry->id;
     if (texts->count == IMAGE_STRING_ID_MAX) {
         s->rc = err_set(s->err, ERR_LIMIT,
-                        "an image cannot name more than %d different users or groups",
+                        "an image cannot name more than %d different users, groups or attributes",
                         IMAGE_STRING_ID_MAX);
         return 0;
     }
@@ -176,6 +178,74 @@ static void fill_blocks(struct saver *s, const struct inode *file, Pb__INodeSect
     out->n_blocks = file->block_count;
 }
 
+static uint32_t acl_entry_bits(struct saver *s, const struct acl_entry *e)
+{
+    uint32_t name =
+        !e->name ? 0 : text_id(s, e->type == ACL_USER ? &s->users : &s->groups, e->name);
+
+    return e->permission | (uint32_t)e->type << IMAGE_ACL_TYPE_SHIFT |
+           (uint32_t)e->scope << IMAGE_ACL_SCOPE_SHIFT | name << IMAGE_ACL_NAME_SHIFT;
+}
+
+/* NULL when the inode has none; in s->arena, as are the attributes. */
+static Pb__INodeSection__AclFeature *acl_message(struct saver *s, const struct inode *inode)
+{
+    const struct acl *acl = inode_acl(s->core->tree.inodes, inode);
+    struct acl_list list = {.count = 0};
+
+    if (!acl) return NULL;
+    acl_read(acl, &list);
+    Pb__INodeSection__AclFeature *message = ARENA_NEW(&s->arena, Pb__INodeSection__AclFeature);
+    pb__inode_section__acl_feature__init(message);
+    message->entries = ARENA_ARRAY(&s->arena, uint32_t, list.count);
+    message->n_entries = list.count;
+    for (size_t i = 0; i < list.count; i++)
+        message->entries[i] = acl_entry_bits(s, &list.entries[i]);
+    return message;
+}
+
+static Pb__INodeSection__XAttrCompact *attribute_message(struct saver *s, const struct xattr *x)
+{
+    Pb__INodeSection__XAttrCompact *message = ARENA_NEW(&s->arena, Pb__INodeSection__XAttrCompact);
+    uint32_t space = x->space;
+
+    pb__inode_section__xattr_compact__init(message);
+    message->name = (space & ((1u << IMAGE_XATTR_NAMESPACE_BITS) - 1))
+                        << IMAGE_XATTR_NAMESPACE_SHIFT |
+                    (space >> IMAGE_XATTR_NAMESPACE_BITS) << IMAGE_XATTR_EXTENDED_SHIFT |
+                    text_id(s, &s->xattrs, x->name) << IMAGE_XATTR_NAME_SHIFT;
+    message->has_value = x->size > 0;
+    message->value.data = (uint8_t *)(uintptr_t)x->value;
+    message->value.len = x->size;
+    return message;
+}
+
+/* On directories Apache keeps the storage policy as an extended attribute of one byte. */
+static Pb__INodeSection__XAttrFeature *attributes_message(struct saver *s,
+                                                          const struct inode *inode)
+{
+    const struct xattrs *set = inode_xattrs(s->core->tree.inodes, inode);
+    bool has_policy = inode_is_dir(inode) && inode->storage_policy;
+
+    if (!set && !has_policy) return NULL;
+    Pb__INodeSection__XAttrFeature *message = ARENA_NEW(&s->arena, Pb__INodeSection__XAttrFeature);
+    pb__inode_section__xattr_feature__init(message);
+    message->xattrs =
+        ARENA_ARRAY(&s->arena, Pb__INodeSection__XAttrCompact *, (set ? set->count : 0) + 1);
+    for (size_t i = 0; set && i < set->count; i++)
+        message->xattrs[message->n_xattrs++] = attribute_message(s, &set->list[i]);
+    if (has_policy) {
+        uint8_t id = inode->storage_policy;
+        struct xattr policy = {.name = XATTR_STORAGE_POLICY,
+                               .space = XATTR_SYSTEM,
+                               .value = arena_copy(&s->arena, &id, sizeof id),
+                               .size = sizeof id};
+
+        message->xattrs[message->n_xattrs++] = attribute_message(s, &policy);
+    }
+    return message;
+}
+
 static void save_file(struct saver *s, const struct inode *file)
 {
     Pb__INodeSection__INode inode = PB__INODE_SECTION__INODE__INIT;
@@ -192,6 +262,9 @@ static void save_file(struct saver *s, const struct inode *file)
     message.preferredblocksize = inode_block_size(s->core->tree.inodes, file);
     message.permission = permission_bits(s, file);
     message.storagepolicyid = file->storage_policy;
+    arena_clear(&s->arena);
+    message.acl = acl_message(s, file);
+    message.xattrs = attributes_message(s, file);
     fill_blocks(s, file, &message);
     if (file->under_construction) {
         const char *holder = lease_holder(s->core->leases, file->id);
@@ -203,18 +276,6 @@ static void save_file(struct saver *s, const struct inode *file)
     inode.type = PB__INODE_SECTION__TYPE__FILE;
     inode.file = &message;
     put_inode(s, file, &inode);
-}
-
-/* On directories Apache keeps the storage policy as an extended attribute of one byte. */
-static void fill_policy(struct saver *s, const struct inode *dir,
-                        Pb__INodeSection__XAttrCompact *attribute, uint8_t *value)
-{
-    *value = dir->storage_policy;
-    attribute->name = (uint32_t)IMAGE_XATTR_SYSTEM << IMAGE_XATTR_NAMESPACE_SHIFT |
-                      text_id(s, &s->xattrs, IMAGE_POLICY_XATTR) << IMAGE_XATTR_NAME_SHIFT;
-    attribute->has_value = true;
-    attribute->value.data = value;
-    attribute->value.len = 1;
 }
 
 struct type_quotas {
@@ -248,22 +309,15 @@ static void save_directory(struct saver *s, const struct inode *dir)
 {
     Pb__INodeSection__INode inode = PB__INODE_SECTION__INODE__INIT;
     Pb__INodeSection__INodeDirectory message = PB__INODE_SECTION__INODE_DIRECTORY__INIT;
-    Pb__INodeSection__XAttrFeature attributes = PB__INODE_SECTION__XATTR_FEATURE__INIT;
-    Pb__INodeSection__XAttrCompact policy = PB__INODE_SECTION__XATTR_COMPACT__INIT;
-    Pb__INodeSection__XAttrCompact *list[] = {&policy};
     struct type_quotas types;
-    uint8_t value;
 
     message.has_modificationtime = message.has_permission = true;
     message.modificationtime = dir->mtime_ms;
     message.permission = permission_bits(s, dir);
     fill_quotas(dir, inode_quota(s->core->tree.inodes, dir), &message, &types);
-    if (dir->storage_policy) {
-        fill_policy(s, dir, &policy, &value);
-        attributes.n_xattrs = 1;
-        attributes.xattrs = list;
-        message.xattrs = &attributes;
-    }
+    arena_clear(&s->arena);
+    message.acl = acl_message(s, dir);
+    message.xattrs = attributes_message(s, dir);
     inode.type = PB__INODE_SECTION__TYPE__DIRECTORY;
     inode.directory = &message;
     put_inode(s, dir, &inode);

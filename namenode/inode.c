@@ -6,7 +6,9 @@
 
 #include "common/hash.h"
 #include "common/mem.h"
+#include "namenode/acl.h"
 #include "namenode/block.h"
+#include "namenode/xattr.h"
 
 /*
  * Slabs of 2 MiB, aligned to their size, so that an inode finds its slab's header by masking its
@@ -49,6 +51,13 @@ struct symlink_entry {
     UT_hash_handle hh;
 };
 
+struct feature_entry {
+    uint32_t reference;
+    struct acl *acl;
+    struct xattrs *xattrs;
+    UT_hash_handle hh;
+};
+
 struct block_size_entry {
     uint32_t reference;
     uint64_t size;
@@ -77,6 +86,8 @@ struct inode_table {
     uint32_t owner_count, owner_capacity;
     struct quota_entry *quotas;
     struct symlink_entry *symlinks;
+    struct feature_entry *features;
+    struct acl_pool *acls;
     struct block_size_entry *odd_block_sizes;
     uint64_t block_sizes[BLOCK_SIZE_OTHER];
     uint32_t block_size_count;
@@ -256,6 +267,7 @@ struct inode_table *inode_table_new(void)
     struct inode_table *table = NEW(struct inode_table);
 
     table->seed = hash_process_seed();
+    table->acls = acl_pool_new();
     hash_init(&table->ids, id_hash, table);
     owner_intern(table, "", ""); /* index 0: nobody yet */
     return table;
@@ -265,6 +277,7 @@ static void free_side_tables(struct inode_table *table)
 {
     struct quota_entry *quota, *next_quota;
     struct symlink_entry *symlink, *next_symlink;
+    struct feature_entry *feature, *next_feature;
     struct block_size_entry *size, *next_size;
 
     HASH_ITER (hh, table->quotas, quota, next_quota) {
@@ -275,6 +288,12 @@ static void free_side_tables(struct inode_table *table)
         HASH_DEL(table->symlinks, symlink);
         mem_free(symlink->target);
         mem_free(symlink);
+    }
+    HASH_ITER (hh, table->features, feature, next_feature) {
+        HASH_DEL(table->features, feature);
+        acl_drop(feature->acl);
+        xattrs_drop(feature->xattrs);
+        mem_free(feature);
     }
     HASH_ITER (hh, table->odd_block_sizes, size, next_size) {
         HASH_DEL(table->odd_block_sizes, size);
@@ -294,6 +313,7 @@ void inode_table_free(struct inode_table *table)
     if (!table) return;
     free_block_lists(table);
     free_side_tables(table);
+    acl_pool_free(table->acls);
     HASH_CLEAR(hh, table->owners_by_text);
     for (uint32_t i = 0; i < table->owner_count; i++) {
         mem_free(table->owners[i]->user);
@@ -372,6 +392,8 @@ void inode_free(struct inode_table *table, struct inode *inode)
     assert(inode->type != INODE_FREE && !inode->parent);
     assert(inode_is_dir(inode) ? !inode->children : !inode->block_count);
     if (inode->has_quota) inode_set_quota(table, inode, &none);
+    inode_set_acl(table, inode, NULL);
+    inode_set_xattrs(table, inode, NULL);
     if (inode_is_symlink(inode)) inode_set_symlink_target(table, inode, "");
     if (inode_is_file(inode)) forget_block_size(table, inode);
     drop_name(table, inode);
@@ -563,6 +585,73 @@ void inode_set_symlink_target(struct inode_table *table, struct inode *inode, co
     entry->reference = reference;
     entry->target = mem_strdup(target);
     HASH_ADD(hh, table->symlinks, reference, sizeof entry->reference, entry);
+}
+
+static struct feature_entry *feature_entry(const struct inode_table *table,
+                                           const struct inode *inode)
+{
+    uint32_t reference = inode_reference(inode);
+    struct feature_entry *entry;
+
+    if (!inode->has_acl && !inode->has_xattrs) return NULL;
+    HASH_FIND(hh, table->features, &reference, sizeof reference, entry);
+    assert(entry);
+    return entry;
+}
+
+static struct feature_entry *feature_entry_make(struct inode_table *table, struct inode *inode)
+{
+    struct feature_entry *entry = feature_entry(table, inode);
+
+    if (entry) return entry;
+    entry = NEW(struct feature_entry);
+    entry->reference = inode_reference(inode);
+    HASH_ADD(hh, table->features, reference, sizeof entry->reference, entry);
+    return entry;
+}
+
+/* The bits of the inode say what its entry has; an empty one goes. */
+static void feature_entry_settle(struct inode_table *table, struct inode *inode,
+                                 struct feature_entry *entry)
+{
+    inode->has_acl = entry->acl != NULL;
+    inode->has_xattrs = entry->xattrs != NULL;
+    if (entry->acl || entry->xattrs) return;
+    HASH_DEL(table->features, entry);
+    mem_free(entry);
+}
+
+struct acl *inode_acl(const struct inode_table *table, const struct inode *inode)
+{
+    return inode->has_acl ? feature_entry(table, inode)->acl : NULL;
+}
+
+void inode_set_acl(struct inode_table *table, struct inode *inode, struct acl *acl)
+{
+    if (!acl && !inode->has_acl) return;
+    struct feature_entry *entry = feature_entry_make(table, inode);
+    acl_drop(entry->acl);
+    entry->acl = acl;
+    feature_entry_settle(table, inode, entry);
+}
+
+struct acl_pool *inode_acl_pool(const struct inode_table *table)
+{
+    return table->acls;
+}
+
+struct xattrs *inode_xattrs(const struct inode_table *table, const struct inode *inode)
+{
+    return inode->has_xattrs ? feature_entry(table, inode)->xattrs : NULL;
+}
+
+void inode_set_xattrs(struct inode_table *table, struct inode *inode, struct xattrs *xattrs)
+{
+    if (!xattrs && !inode->has_xattrs) return;
+    struct feature_entry *entry = feature_entry_make(table, inode);
+    xattrs_drop(entry->xattrs);
+    entry->xattrs = xattrs;
+    feature_entry_settle(table, inode, entry);
 }
 
 static struct quota_entry *quota_entry(const struct inode_table *table, const struct inode *dir)

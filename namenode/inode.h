@@ -15,6 +15,9 @@
 #include "common/base.h"
 #include "common/err.h"
 
+struct acl;          /* acl.h */
+struct acl_pool;     /* acl.h */
+struct xattrs;       /* xattr.h */
 struct block;        /* block.h */
 struct dir_children; /* tree.c: children ordered by the bytes of their names */
 struct inode_table;
@@ -39,12 +42,13 @@ struct inode {
     uint64_t type : 2; /* enum inode_type */
     uint64_t under_construction : 1;
     uint64_t has_quota : 1;
-    uint64_t has_features : 1; /* ACL or extended attributes */
+    uint64_t has_acl : 1;
     uint64_t marked : 1;       /* scratch of the walk that owns it; clear otherwise */
     uint64_t atime_ms : 48;    /* 0 for directories */
     uint64_t replication : 10; /* files */
     uint64_t storage_policy : 4;
-    uint64_t spare : 2;
+    uint64_t has_xattrs : 1;
+    uint64_t spare : 1;
     union {
         struct dir_children *children; /* directories; NULL when empty */
         struct block *block;           /* files with block_count == 1 */
@@ -121,6 +125,14 @@ void inode_clear_blocks(struct inode *inode); /* forgets the list, not the block
 /* Sum of the blocks' lengths; an unfinished last block counts with the length it has (fsync sets
  * one). */
 uint64_t inode_length(const struct inode *inode, bool count_unfinished_last);
+
+/* The stored ACL (acl.h) and the extended attributes (xattr.h); NULL where there are none. Setting
+ * takes over the caller's hold and drops the one of what was there before. */
+struct acl *inode_acl(const struct inode_table *table, const struct inode *inode);
+void inode_set_acl(struct inode_table *table, struct inode *inode, struct acl *acl);
+struct acl_pool *inode_acl_pool(const struct inode_table *table);
+struct xattrs *inode_xattrs(const struct inode_table *table, const struct inode *inode);
+void inode_set_xattrs(struct inode_table *table, struct inode *inode, struct xattrs *xattrs);
 
 /* Symlink target; "" for others. */
 const char *inode_symlink_target(const struct inode_table *table, const struct inode *inode);

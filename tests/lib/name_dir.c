@@ -12,8 +12,10 @@
 #include "common/clock.h"
 #include "common/hash.h"
 #include "common/log.h"
+#include "namenode/acl.h"
 #include "namenode/nn_load.h"
 #include "namenode/quota.h"
+#include "namenode/xattr.h"
 
 /* For calls that cannot fail here: they take &must. */
 #define MUST(call)                                                                                 \
@@ -229,13 +231,57 @@ static char *new_path(struct name_dir *d, struct arena *arena)
                         NAMES[name_dir_random(d, ARRAY_LEN(NAMES))], d->names++);
 }
 
+static void change_acl(struct name_dir *d, const struct inode *inode, const char *path)
+{
+    static const char *const NAMES[] = {"bob", "d\xc3\xa4ve", "erin"};
+    struct acl_list existing, spec = {.count = 0}, list = {.count = 0};
+    struct arena arena = {0};
+    struct edit edit = {.op = EDIT_SET_ACL, .path = path};
+
+    acl_logical(d->core.tree.inodes, inode, &existing);
+    for (size_t i = 0; i < 3; i++) {
+        struct acl_entry *e = &spec.entries[spec.count++];
+
+        e->name = NAMES[i];
+        e->type = name_dir_random(d, 2) ? ACL_USER : ACL_GROUP;
+        e->scope = inode_is_dir(inode) && name_dir_random(d, 2) ? ACL_DEFAULT : ACL_ACCESS;
+        e->permission = name_dir_random(d, 8) & 7;
+    }
+    if (name_dir_random(d, 5)) MUST(acl_merge(&existing, &spec, &list, &must));
+    edit.acl = acl_to_edit(&list, &arena); /* one in five takes it away */
+    change(d, &edit);
+    arena_release(&arena);
+}
+
+static void change_xattr(struct name_dir *d, const char *path)
+{
+    static const char *const NAMES[] = {"color", "\xc3\xa9t\xc3\xa9", "a.long.name.with.dots"};
+    uint8_t value[300] = {1, 2, 3};
+    struct xattr xattr = {.name = NAMES[name_dir_random(d, 3)],
+                          .space = (uint8_t)name_dir_random(d, XATTR_RAW + 1),
+                          .value = value,
+                          .size = (uint32_t)name_dir_random(d, sizeof value)};
+    struct arena arena = {0};
+    Pb__XAttr *messages[] = {xattr_to_message(&xattr, &arena)};
+    Pb__XAttrEditLog log = PB__XATTR_EDIT_LOG__INIT;
+    struct edit edit = {.path = path, .xattrs = &log};
+
+    log.xattrs = messages;
+    log.n_xattrs = 1;
+    edit.op = name_dir_random(d, 4) ? EDIT_SET_XATTR : EDIT_REMOVE_XATTR;
+    change(d, &edit);
+    arena_release(&arena);
+}
+
 static void change_attribute(struct name_dir *d, struct inode *inode, const char *path)
 {
     static const char *const USERS[] = {"bob", "carol", "d\xc3\xa4ve"};
     struct edit edit = {.path = path};
 
     if (inode_is_symlink(inode)) return; /* such calls mean the target */
-    switch (name_dir_random(d, 7)) {
+    switch (name_dir_random(d, 9)) {
+    case 7: change_acl(d, inode, path); return;
+    case 8: change_xattr(d, path); return;
     case 0: edit.op = EDIT_SET_PERMISSIONS, edit.mode = name_dir_random(d, 01000) & 01777; break;
     case 1: edit.op = EDIT_SET_OWNER, edit.user = USERS[name_dir_random(d, 3)]; break;
     case 2: edit.op = EDIT_TIMES, edit.mtime_ms = some_time(d), edit.atime_ms = -1; break;
@@ -341,6 +387,26 @@ static void dump_file(const struct core *core, const struct inode *file, struct 
                    lease_machine(core->leases, file->id));
 }
 
+static void dump_attributes(const struct core *core, const struct inode *inode, struct buf *out)
+{
+    const struct xattrs *xattrs = inode_xattrs(core->tree.inodes, inode);
+    struct acl_list list = {.count = 0};
+
+    acl_read(inode_acl(core->tree.inodes, inode), &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct acl_entry *e = &list.entries[i];
+
+        buf_printf(out, " acl=%u:%u:%s:%u", e->scope, e->type, e->name ? e->name : "",
+                   e->permission);
+    }
+    for (size_t i = 0; xattrs && i < xattrs->count; i++) {
+        const struct xattr *x = &xattrs->list[i];
+
+        buf_printf(out, " %s%s=", xattr_prefix(x->space), x->name);
+        for (size_t j = 0; j < x->size; j++) buf_printf(out, "%02x", x->value[j]);
+    }
+}
+
 static void dump_inode(const struct core *core, const struct inode *inode, struct buf *out)
 {
     struct arena arena = {0};
@@ -352,6 +418,7 @@ static void dump_inode(const struct core *core, const struct inode *inode, struc
         tree_path_of(&core->tree, inode, &arena), inode->id, (unsigned)inode->type,
         (unsigned)inode->mode, inode_user(table, inode), inode_group(table, inode),
         (uint64_t)inode->mtime_ms, (uint64_t)inode->atime_ms, (unsigned)inode->storage_policy);
+    dump_attributes(core, inode, out);
     if (inode_is_file(inode)) dump_file(core, inode, out);
     if (inode_is_dir(inode)) dump_quota(core, inode, out);
     if (inode_is_symlink(inode)) buf_printf(out, " -> %s", inode_symlink_target(table, inode));

@@ -11,7 +11,9 @@
 
 #include "namenode/apply_tree.h"
 #include "namenode/image_load.h"
+#include "namenode/acl.h"
 #include "namenode/image_out.h"
+#include "namenode/xattr.h"
 #include "namenode/image_save.h"
 #include "tests/lib/name_dir.h"
 
@@ -479,35 +481,88 @@ static void features_that_are_not_built(void **state)
     }
 }
 
-static void attributes_and_acls_are_not_dropped(void **state)
+static void put_dir_with(struct hand *h, Pb__INodeSection__INodeDirectory *dir)
 {
-    (void)state;
     Pb__INodeSection__INode inode = PB__INODE_SECTION__INODE__INIT;
-    Pb__INodeSection__INodeDirectory dir = PB__INODE_SECTION__INODE_DIRECTORY__INIT;
-    Pb__INodeSection__XAttrCompact attribute = PB__INODE_SECTION__XATTR_COMPACT__INIT;
-    Pb__INodeSection__XAttrCompact *list = &attribute;
-    Pb__INodeSection__XAttrFeature attributes = PB__INODE_SECTION__XATTR_FEATURE__INIT;
-    Pb__INodeSection__AclFeature acl = PB__INODE_SECTION__ACL_FEATURE__INIT;
 
-    attribute.name = 1 << IMAGE_XATTR_NAME_SHIFT;
-    attributes.xattrs = &list;
-    attributes.n_xattrs = 1;
     inode.type = PB__INODE_SECTION__TYPE__DIRECTORY;
     inode.id = 20001;
     inode.has_name = true;
     inode.name.data = (uint8_t *)(uintptr_t) "d";
     inode.name.len = 1;
-    inode.directory = &dir;
-    for (int i = 0; i < 2; i++) {
+    inode.directory = dir;
+    image_out_put(&h->out, &inode.base);
+}
+
+static void bad_acls(void **state)
+{
+    (void)state;
+    enum { DEFAULT = 1 << IMAGE_ACL_SCOPE_SHIFT, GROUP = ACL_GROUP << IMAGE_ACL_TYPE_SHIFT };
+    uint32_t nobody[] = {9 << IMAGE_ACL_NAME_SHIFT | 7}, groupless[] = {1 << IMAGE_ACL_NAME_SHIFT};
+    uint32_t many[ACL_ENTRIES_MAX + 1];
+    const struct {
+        uint32_t *entries;
+        size_t count;
+        const char *word;
+    } CASES[] = {
+        {nobody, 1, "not in the string table"},
+        {groupless, 1, "lacks the entry of the group"},
+        {many, ARRAY_LEN(many), "more entries than can be"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(many); i++) many[i] = DEFAULT | GROUP;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        Pb__INodeSection__INodeDirectory dir = PB__INODE_SECTION__INODE_DIRECTORY__INIT;
+        Pb__INodeSection__AclFeature acl = PB__INODE_SECTION__ACL_FEATURE__INIT;
         struct hand h;
-        dir.xattrs = i ? NULL : &attributes;
-        dir.acl = i ? &acl : NULL;
+
+        acl.entries = CASES[i].entries;
+        acl.n_entries = CASES[i].count;
+        dir.acl = &acl;
         hand_begin(&h);
         hand_strings(&h);
         hand_inodes(&h, 2);
-        image_out_put(&h.out, &inode.base);
+        put_dir_with(&h, &dir);
         image_out_section(&h.out, "INODE");
-        hand_refused(&h, ERR_UNSUPPORTED, i ? "ACLs" : "extended attributes");
+        hand_refused(&h, ERR_CORRUPT, CASES[i].word);
+    }
+}
+
+static void bad_attributes(void **state)
+{
+    (void)state;
+    static uint8_t large[XATTR_VALUE_MAX + 1];
+    enum { NAMED = 1 << IMAGE_XATTR_NAME_SHIFT, EXTENDED = 1 << IMAGE_XATTR_EXTENDED_SHIFT };
+    const struct {
+        uint32_t name;
+        size_t size;
+        const char *word;
+    } CASES[] = {
+        {9 << IMAGE_XATTR_NAME_SHIFT, 0, "not in the string table"},
+        {NAMED | EXTENDED | 1 << IMAGE_XATTR_NAMESPACE_SHIFT, 0, "unknown name space"},
+        {NAMED, sizeof large, "too large a value"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        Pb__INodeSection__INodeDirectory dir = PB__INODE_SECTION__INODE_DIRECTORY__INIT;
+        Pb__INodeSection__XAttrCompact attribute = PB__INODE_SECTION__XATTR_COMPACT__INIT;
+        Pb__INodeSection__XAttrCompact *list = &attribute;
+        Pb__INodeSection__XAttrFeature attributes = PB__INODE_SECTION__XATTR_FEATURE__INIT;
+        struct hand h;
+
+        attribute.name = CASES[i].name;
+        attribute.has_value = true;
+        attribute.value.data = large;
+        attribute.value.len = CASES[i].size;
+        attributes.xattrs = &list;
+        attributes.n_xattrs = 1;
+        dir.xattrs = &attributes;
+        hand_begin(&h);
+        hand_strings(&h);
+        hand_inodes(&h, 2);
+        put_dir_with(&h, &dir);
+        image_out_section(&h.out, "INODE");
+        hand_refused(&h, ERR_CORRUPT, CASES[i].word);
     }
 }
 
@@ -567,7 +622,8 @@ int main(void)
         cmocka_unit_test(orphans_doubles_and_wrong_parents),
         cmocka_unit_test(wrong_counts_and_names),
         cmocka_unit_test(features_that_are_not_built),
-        cmocka_unit_test(attributes_and_acls_are_not_dropped),
+        cmocka_unit_test(bad_acls),
+        cmocka_unit_test(bad_attributes),
         cmocka_unit_test(a_wrong_md5_falls_back_to_the_image_before),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
