@@ -9,8 +9,9 @@ import org.apache.hadoop.mapreduce.Mapper;
 import org.apache.hadoop.mapreduce.Reducer;
 import org.apache.hadoop.mapreduce.lib.input.FileInputFormat;
 import org.apache.hadoop.mapreduce.lib.output.FileOutputFormat;
+import org.apache.hadoop.util.GenericOptionsParser;
 
-/** Counts words over the local job runner. Arguments: input, output. */
+/** Counts words over the local job runner. Arguments: generic options, input, output. */
 public class WordCount {
     public static class Split extends Mapper<Object, Text, Text, IntWritable> {
         private final IntWritable one = new IntWritable(1);
@@ -35,15 +36,17 @@ public class WordCount {
     }
 
     public static void main(String[] args) throws Exception {
-        Job job = Job.getInstance(new Configuration(), "word count");
+        Configuration conf = new Configuration();
+        String[] paths = new GenericOptionsParser(conf, args).getRemainingArgs();
+        Job job = Job.getInstance(conf, "word count");
         job.setJarByClass(WordCount.class);
         job.setMapperClass(Split.class);
         job.setCombinerClass(Sum.class);
         job.setReducerClass(Sum.class);
         job.setOutputKeyClass(Text.class);
         job.setOutputValueClass(IntWritable.class);
-        FileInputFormat.addInputPath(job, new Path(args[0]));
-        FileOutputFormat.setOutputPath(job, new Path(args[1]));
+        FileInputFormat.addInputPath(job, new Path(paths[0]));
+        FileOutputFormat.setOutputPath(job, new Path(paths[1]));
         System.exit(job.waitForCompletion(true) ? 0 : 1);
     }
 }
