@@ -23,7 +23,7 @@ DEFS     := -std=gnu11 -D_GNU_SOURCE -Wall -Wextra -Wmissing-prototypes -Wvla -W
             -fvisibility=hidden -fPIC -I. -I$B -DTUSK_VERSION='"$(VERSION)"' \
             $(if $(WERROR),-Werror) $(if $(SAN),-fsanitize=$(SAN) -fno-omit-frame-pointer -fno-sanitize-recover=all)
 HARDEN   := -fstack-protector-strong -D_FORTIFY_SOURCE=2
-LDLIBS   := -levent -levent_pthreads -lprotobuf-c -lisal -lz -lexpat -lroaring -lcrypto -lpthread -lm
+LDLIBS   := -levent -levent_pthreads -lprotobuf-c -lisal -lz -lexpat -ljson-c -lroaring -lcrypto -lpthread -lm
 LDFLAGS  += $(if $(SAN),-fsanitize=$(SAN)) -Wl,-z,relro,-z,now
 
 # Who may include whom: proto -> common -> namenode | datanode | client -> fuse (make lint checks it).
@@ -88,7 +88,7 @@ $B/benchmarks/%: $B/benchmarks/%.o $(BENCH_LIB) $(LIB_O)
 
 # ---- what the README promises ----
 
-DEB_BUILD := gcc make pkg-config protobuf-c-compiler libprotobuf-c-dev libevent-dev libisal-dev zlib1g-dev libexpat1-dev \
+DEB_BUILD := gcc make pkg-config protobuf-c-compiler libprotobuf-c-dev libevent-dev libisal-dev zlib1g-dev libexpat1-dev libjson-c-dev \
              libssl-dev libroaring-dev uthash-dev libxxhash-dev
 DEB_TEST  := libcmocka-dev bc procps
 DEB_LINT  := clang clang-format clang-tidy cppcheck shellcheck mandoc libclang-rt-14-dev

@@ -110,7 +110,7 @@ void json_null(struct json *json)
 {
     json_raw(json, "null");
 }
-void json_bool(struct json *json, bool value)
+void json_boolean(struct json *json, bool value)
 {
     json_raw(json, value ? "true" : "false");
 }
@@ -161,7 +161,7 @@ void json_put_int(struct json *json, const char *key, int64_t value)
 void json_put_bool(struct json *json, const char *key, bool value)
 {
     json_key(json, key);
-    json_bool(json, value);
+    json_boolean(json, value);
 }
 
 void json_put_double(struct json *json, const char *key, double value)

@@ -40,7 +40,7 @@ void json_string(struct json *json,
 void json_string_n(struct json *json, const char *value, size_t length);
 void json_int(struct json *json, int64_t value);
 void json_uint(struct json *json, uint64_t value);
-void json_bool(struct json *json, bool value);
+void json_boolean(struct json *json, bool value);
 void json_double(struct json *json,
                  double value); /* as Java prints it; NaN and infinities as strings */
 void json_null(struct json *json);

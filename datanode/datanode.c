@@ -10,6 +10,7 @@
 #include "datanode/dn_web.h"
 #include "datanode/ipc_ops.h"
 #include "datanode/nn_link.h"
+#include "datanode/scan_block.h"
 #include "datanode/syncer.h"
 #include "datanode/xceiver.h"
 
@@ -218,6 +219,7 @@ static int start(struct datanode *dn, struct err *err)
     dn->dataset->disk_error = on_disk_error;
     dn->dataset->disk_error_arg = dn;
     dn->dataset->syncer = syncer_new();
+    dn->scan = scan_block_new(dn->dataset, dn->conf);
     dn->calls = worker_pool_new("call", CALL_THREADS, CALL_QUEUE);
     dn->transfers = worker_pool_new("transfer", TRANSFER_THREADS, WORK_QUEUE);
     dn->recoveries = worker_pool_new("recover", RECOVERY_THREADS, WORK_QUEUE);
@@ -259,6 +261,7 @@ void datanode_stop(struct datanode *dn)
     http_server_free(dn->http);
     nn_services_stop(dn); /* calls to namenodes end, so that workers do not wait for them */
     if (dn->xceiver) xceiver_stop(dn->xceiver);
+    scan_block_free(dn->scan);
     worker_pool_free(dn->transfers);
     worker_pool_free(dn->recoveries);
     worker_pool_free(dn->calls);

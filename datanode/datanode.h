@@ -7,7 +7,7 @@
  *   rpc threads    ClientDatanodeProtocol, InterDatanodeProtocol            ipc_ops.h
  *   link threads   two per namenode: heartbeats and full reports; changes   nn_link.h
  *   syncer         closed blocks to the disk                                syncer.h
- * blocks to the disk                                     syncer.h
+ *   scan threads   one per volume: replicas held against their checksums    scan_block.h
  */
 #ifndef DATANODE_DATANODE_H
 #define DATANODE_DATANODE_H
@@ -22,6 +22,7 @@
 
 struct http_server;
 struct nn_service;
+struct scan_block;
 struct xceiver;
 
 enum { DN_SERVICES_MAX = DATASET_POOLS_MAX };
@@ -46,6 +47,7 @@ struct datanode {
     struct dn_settings settings;
     struct loop *loop;
     struct dataset *dataset;
+    struct scan_block *scan; /* NULL: turned off */
     struct xceiver *xceiver;
     struct rpc_server *rpc;
     struct http_server *http;

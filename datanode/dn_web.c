@@ -7,6 +7,7 @@
 #include "common/json.h"
 #include "common/mem.h"
 #include "datanode/nn_link.h"
+#include "datanode/scan_block.h"
 #include "datanode/xceiver.h"
 
 enum { LINKS_SHOWN_MAX = DN_SERVICES_MAX * NN_LINKS_MAX };
@@ -157,11 +158,39 @@ static void serve_status(void *context, struct http_request *request)
     buf_release(&text);
 }
 
+/* BlockScanner.Servlet's page. */
+static void serve_scan(void *context, struct http_request *request)
+{
+    struct datanode *dn = context;
+    struct buf text = {0};
+
+    if (!dn->scan) buf_printf(&text, "Periodic block scanner is not running.\n");
+    for (uint16_t i = 0; dn->scan && i < dn->dataset->volume_count; i++) {
+        const struct volume *volume = dn->dataset->volumes[i];
+        struct scan_stats stats;
+        scan_block_stats(dn->scan, i, &stats);
+        buf_printf(&text, "Block scanner information for volume %s with base path %s\n",
+                   volume->uuid, volume->dir);
+        buf_printf(&text, "Bytes verified since restart       : %57" PRIu64 "\n", stats.bytes);
+        buf_printf(&text, "Blocks scanned since restart       : %57" PRIu64 "\n", stats.scanned);
+        buf_printf(&text, "Block pool scans since restart     : %57" PRIu64 "\n", stats.rounds);
+        buf_printf(&text, "Block scan errors since restart    : %57" PRIu64 "\n", stats.bad);
+        if (stats.next_round_ms)
+            buf_printf(&text, "Hours until next block pool scan   : %57.3f\n",
+                       (double)stats.next_round_ms / 3600e3);
+        buf_printf(&text, "More blocks to scan in period      : %57s\n\n",
+                   stats.next_round_ms ? "false" : "true");
+    }
+    http_reply_text(request, 200, buf_cstr(&text));
+    buf_release(&text);
+}
+
 int dn_web_start(struct datanode *dn, uint16_t *port, struct err *err)
 {
     dn->http = http_server_new(err);
     if (!dn->http) return err->code;
     http_server_route(dn->http, "/jmx", serve_jmx, dn);
+    http_server_route(dn->http, "/blockScannerReport", serve_scan, dn);
     http_server_route(dn->http, "/", serve_status, dn);
     int rc = http_server_listen(dn->http, conf_str(dn->conf, CONF_dfs_datanode_http_address), 9864,
                                 port, err);

@@ -7,6 +7,7 @@
 #include "common/mem.h"
 #include "common/xfer_packet.h"
 #include "datanode/nn_link.h"
+#include "datanode/scan_block.h"
 
 int send_range_init(struct send_range *range, const struct replica_read *read,
                     const struct block_name *block, int64_t offset, int64_t length, bool checksums,
@@ -126,8 +127,10 @@ static void answer_put(struct buf *out, const struct send_range *range)
     xfer_response_put(out, &response);
 }
 
-/* The client's verdict ends the request; a client that closes instead is fine. */
-static void take_verdict(struct xfer_context *ctx)
+/* The client's verdict ends the request; a client that closes instead is fine. One that found a wrong checksum makes the
+ * replica suspect: it may also have been the network. */
+static void take_verdict(struct xfer_context *ctx, struct block_pool *pool,
+                         const struct replica_read *read, int64_t id)
 {
     struct err err = ERR_INIT;
     Pb__Status status;
@@ -136,6 +139,8 @@ static void take_verdict(struct xfer_context *ctx)
         log_debug("%s: no client status: %s", ctx->peer, err.text);
         return;
     }
+    if (status == PB__STATUS__ERROR_CHECKSUM)
+        scan_block_suspect(ctx->dn->scan, pool, read->volume->index, id);
     ctx->keep = true;
 }
 
@@ -180,7 +185,7 @@ void send_block_op(struct xfer_context *ctx, const Pb__OpReadBlock *op)
         pool ? dataset_open_read(pool, &block, wanted, READ_WAIT_MS, &read, &err) : err_code(&err);
     if (!rc) rc = send_it(ctx, op, &read, &block, &started, &err);
     if (!rc)
-        take_verdict(ctx);
+        take_verdict(ctx, pool, &read, block.id);
     else if (!started)
         xfer_fail(ctx, "opReadBlock", named, &err);
     else

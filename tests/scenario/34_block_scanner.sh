@@ -1,0 +1,34 @@
+#!/usr/bin/env bash
+# Bytes rot where nobody reads them: the scanner finds it, and the cluster makes a good copy.
+. "$(dirname "$0")/../lib/scenario.sh"
+. "$(dirname "$0")/../lib/daemons.sh"
+cluster_start --datanodes 3 -D dfs.heartbeat.interval=1 -D dfs.namenode.redundancy.interval.seconds=1s -D dfs.replication=2 \
+    -D dfs.block.scanner.volume.bytes.per.second=64m || finish
+hdfs() { timeout 60 "$BUILD/bin/hdfs" "$@"; }
+dfs() { timeout 60 "$BUILD/bin/dfs" "$@"; }
+
+head -c 700000 /dev/urandom > "$WORK/good"
+check "a file" dfs -put "$WORK/good" /rotten
+id=$(hdfs fsck /rotten -files -blocks | grep -o 'blk_[0-9]*' | head -n 1)
+replica=$(find "$CLUSTER" -path "*/datanode*/data/current/*" -name "$id" | head -n 1)
+owner=${replica#"$CLUSTER"/}; owner=${owner%%/*}
+
+daemon_kill "$owner"
+printf 'rot' | dd of="$replica" bs=1 seek=333333 conv=notrunc 2> /dev/null
+find "$CLUSTER/$owner/data" -name scanner.cursor -delete # as after three weeks
+daemon_run "$owner"
+check "the datanode is back" wait_until 20 live_datanodes 3
+
+reported() { log_says "$owner" "$id.*reported as bad"; }
+check "the scanner finds the rot and reports it" wait_until 20 reported
+rotten() { cmp -s "$replica" "$WORK/good" && return 1; [[ -e $replica ]]; }
+gone() { ! rotten; }
+check "the bad replica is deleted from the disk" wait_until 40 gone
+two_good() { [[ $(find "$CLUSTER" -path "*/datanode*/data/current/*" -name "$id" -exec cmp -s {} "$WORK/good" \; -print | wc -l) == 2 ]]; }
+check "two good ones are there" wait_until 40 two_good
+healthy() { hdfs fsck /rotten | grep -q 'is HEALTHY'; }
+check "fsck says healthy" wait_until 20 healthy
+page() { curl -sf "http://$(daemon_conf "$owner" dfs.datanode.http.address)/blockScannerReport"; }
+seen() { page | grep -q 'Block scan errors since restart *: *[1-9]'; }
+check "the page of the scanner counts it" wait_until 10 seen
+finish
