@@ -3,6 +3,7 @@
 #include "namenode/apply_attr.h"
 #include "namenode/apply_tree.h"
 #include "namenode/core.h"
+#include "namenode/ec_policy.h"
 #include "namenode/quota.h"
 
 static int find_file(struct core *core, const struct edit *edit, struct inode **file,
@@ -25,7 +26,7 @@ static struct block *add_last_block(struct core *core, struct inode *file,
     struct block *block = blocks_add(core, file, id, state);
 
     inode_append_block(file, block);
-    core->block_id_last = MAX(core->block_id_last, id->id);
+    if (!BLOCK_ID_IS_STRIPED(id->id)) core->block_id_last = MAX(core->block_id_last, id->id);
     return block;
 }
 
@@ -100,7 +101,8 @@ static int make_file(struct core *core, const struct edit *edit, const struct re
         return rc;
     }
     file->mode = edit->mode & INODE_MODE_MASK;
-    file->replication = edit->replication;
+    file->striped = edit->ec_policy != 0;
+    file->replication = file->striped ? edit->ec_policy : edit->replication;
     file->storage_policy = edit->storage_policy & 0xf;
     inode_set_owner(core->tree.inodes, file, edit->user, edit->group);
     inode_set_name(core->tree.inodes, file, path->last_name, path->last_length);
@@ -125,11 +127,8 @@ int apply_add(struct core *core, const struct edit *edit, struct err *err)
         rc = apply_misfit(edit, err, "it is not a file");
         goto out;
     }
-    if (edit->ec_policy) {
-        rc = err_set(err, ERR_UNSUPPORTED,
-                     "edit %" PRIu64
-                     " creates the erasure coded file %s, which this version cannot hold",
-                     edit->txid, edit->path);
+    if (edit->ec_policy && !ec_policy_at(core->ec_policies, edit->ec_policy)) {
+        rc = apply_misfit(edit, err, "there is no such erasure coding policy");
         goto out;
     }
     if (file && edit->overwrite) {

@@ -314,7 +314,7 @@ static void concat(struct core *core, const struct edit *edit, struct inode *tar
     struct quota_mark mark = quota_mark(core, target);
 
     for (uint32_t i = 0; i < edit->source_count; i++) take_over_blocks(core, target, sources[i]);
-    blocks_set_replication(core, target, target->replication);
+    blocks_set_replication(core, target, inode_replication(target));
     quota_settle(core, target, &mark);
     target->mtime_ms = (uint64_t)edit->mtime_ms;
     touch(inode_parent(core->tree.inodes, target), edit->mtime_ms);
@@ -376,7 +376,8 @@ int apply_set_replication(struct core *core, const struct edit *edit, struct err
     int rc = apply_find(core, edit, &file, err);
 
     if (rc) return rc;
-    if (!inode_is_file(file)) return apply_misfit(edit, err, "it is not a file");
+    if (!inode_is_file(file) || file->striped)
+        return apply_misfit(edit, err, "it is not a file of replicated blocks");
     struct quota_mark mark = quota_mark(core, file);
     blocks_set_replication(core, file, edit->replication);
     file->replication = edit->replication & 1023;

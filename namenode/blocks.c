@@ -10,7 +10,8 @@
 struct block *blocks_add(struct core *core, struct inode *file, const struct block_id *id,
                          enum block_state state)
 {
-    struct block *block = block_add(core->blocks, id, inode_reference(file), file->replication);
+    struct block *block =
+        block_add(core->blocks, id, inode_reference(file), inode_replication(file));
 
     core->manager->complete_count++;
     if (BLOCK_ID_IS_STRIPED(id->id)) core->manager->striped_count++;

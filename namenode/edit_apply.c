@@ -92,7 +92,6 @@ static const char *missing_feature(const struct edit *edit)
     if (!ROWS[edit->op].fn) return ROWS[edit->op].feature ? ROWS[edit->op].feature : "this opcode";
     if (edit->op != EDIT_REMOVE_XATTR && apply_missing_attribute(edit))
         return apply_missing_attribute(edit);
-    if (edit->ec_policy) return "erasure coding";
     return NULL;
 }
 

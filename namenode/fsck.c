@@ -175,7 +175,7 @@ struct file_check {
 static void check_under_replicated(struct fsck *fsck, struct file_check *check, const char *name,
                                    const struct replica_numbers *n, uint32_t total, struct buf *out)
 {
-    uint32_t wanted = check->file->replication;
+    uint32_t wanted = inode_replication(check->file);
 
     if (total >= wanted || total == 0) return;
     fsck->result.missing_replicas += wanted - total;
@@ -200,7 +200,8 @@ static void check_placement(struct core *core, struct fsck *fsck, struct file_ch
     struct storage *storages[HOLDERS_MAX];
     size_t count = blocks_live(core, block, storages, HOLDERS_MAX);
 
-    if (!count || placement_is_spread(core, storages, count, check->file->replication)) return;
+    if (!count || placement_is_spread(core, storages, count, inode_replication(check->file)))
+        return;
     fsck->result.misplaced++;
     if (!fsck->options.files) buf_printf(out, "%s%s: ", check->under ? "" : "\n", check->path);
     check->misplaced++;
@@ -232,12 +233,12 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
     r->entering_maintenance += n.of[KIND_ENTERING_MAINTENANCE];
     r->in_maintenance += n.of[KIND_IN_MAINTENANCE];
     r->replicas += total;
-    r->expected += check->file->replication;
+    r->expected += inode_replication(check->file);
     if (total < core->conf.replication_min)
         r->under_min++;
     else
         r->minimally++;
-    if (live + n.of[KIND_EXCESS] > check->file->replication) r->over++;
+    if (live + n.of[KIND_EXCESS] > inode_replication(check->file)) r->over++;
     bool corrupt = blocks_all_corrupt(core, block);
     if (corrupt) {
         r->corrupt++;
@@ -336,7 +337,7 @@ static void check_file(struct core *core, struct fsck *fsck, const struct inode 
     r->blocks += file->block_count;
     if (fsck->options.files || (open && fsck->options.open_for_write))
         buf_printf(out, "%s %" PRIu64 " bytes, replicated: replication=%u, %u block(s)%s: ", path,
-                   length, file->replication, file->block_count,
+                   length, inode_replication(file), file->block_count,
                    open && fsck->options.open_for_write ? ", OPENFORWRITE" : "");
     else if (r->files % 100 == 0)
         buf_put_u8(out, '.');

@@ -7,6 +7,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "namenode/acl.h"
+#include "namenode/ec_policy.h"
 #include "namenode/image_in.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
@@ -238,7 +239,8 @@ static int add_block(struct loader *l, struct inode *file, const Pb__Block *b, b
 {
     struct block_id id = {.id = b->blockid, .generation_stamp = b->genstamp, .length = b->numbytes};
 
-    if (BLOCK_ID_IS_STRIPED(id.id)) return unsupported(l, "erasure-coded blocks", err);
+    if (BLOCK_ID_IS_STRIPED(id.id) != file->striped)
+        return bad(err, "a block of it is of the other layout than the file", file->id);
     if (!id.id || id.length > LENGTH_MAX || id.generation_stamp > STAMP_MAX)
         return bad(err, "a block has an impossible id, length or generation stamp", file->id);
     if (block_find(l->core->blocks, id.id))
@@ -335,14 +337,18 @@ static int load_attributes(struct loader *l, struct inode *inode,
 static int load_file(struct loader *l, struct inode *file, const Pb__INodeSection__INodeFile *f,
                      struct err *err)
 {
-    if (f->has_erasurecodingpolicyid || f->blocktype == PB__BLOCK_TYPE__STRIPED)
-        return unsupported(l, "erasure-coded files", err);
+    bool striped = f->has_blocktype && f->blocktype == PB__BLOCK_TYPE__STRIPED;
+
+    if (striped && (f->erasurecodingpolicyid > EC_POLICY_ID_MAX ||
+                    !ec_policy_at(l->core->ec_policies, (uint8_t)f->erasurecodingpolicyid)))
+        return bad(err, "its erasure coding policy is unknown", file->id);
     if (f->replication > REPLICATION_MAX || f->n_blocks > BLOCKS_PER_FILE_MAX ||
         f->storagepolicyid > 15)
         return bad(err, "impossible replication, storage policy or number of blocks", file->id);
     file->mtime_ms = clamp_time(l, f->modificationtime);
     file->atime_ms = clamp_time(l, f->accesstime);
-    file->replication = f->replication & REPLICATION_MAX;
+    file->striped = striped;
+    file->replication = (striped ? f->erasurecodingpolicyid : f->replication) & REPLICATION_MAX;
     file->storage_policy = f->storagepolicyid & 15;
     int rc = set_permission(l, file, f->permission, err);
     if (!rc) rc = load_acl(l, file, f->acl, err);

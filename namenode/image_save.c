@@ -256,7 +256,14 @@ static void save_file(struct saver *s, const struct inode *file)
     message.has_replication = message.has_modificationtime = message.has_accesstime = true;
     message.has_preferredblocksize = message.has_permission = message.has_storagepolicyid = true;
     message.has_blocktype = true;
-    message.replication = file->replication;
+    if (file->striped) {
+        message.has_replication = false;
+        message.has_erasurecodingpolicyid = true;
+        message.erasurecodingpolicyid = inode_ec_policy(file);
+        message.blocktype = PB__BLOCK_TYPE__STRIPED;
+    } else {
+        message.replication = file->replication;
+    }
     message.modificationtime = file->mtime_ms;
     message.accesstime = file->atime_ms;
     message.preferredblocksize = inode_block_size(s->core->tree.inodes, file);

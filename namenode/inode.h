@@ -45,10 +45,10 @@ struct inode {
     uint64_t has_acl : 1;
     uint64_t marked : 1;       /* scratch of the walk that owns it; clear otherwise */
     uint64_t atime_ms : 48;    /* 0 for directories */
-    uint64_t replication : 10; /* files */
+    uint64_t replication : 10; /* files; the policy's id of a striped one: inode_replication() */
     uint64_t storage_policy : 4;
     uint64_t has_xattrs : 1;
-    uint64_t spare : 1;
+    uint64_t striped : 1; /* files: blocks are groups of an erasure coding policy */
     union {
         struct dir_children *children; /* directories; NULL when empty */
         struct block *block;           /* files with block_count == 1 */
@@ -95,6 +95,17 @@ static inline bool inode_is_file(const struct inode *inode)
 static inline bool inode_is_symlink(const struct inode *inode)
 {
     return inode->type == INODE_SYMLINK;
+}
+
+/* Replicas wanted of a file's blocks; of a block group's blocks there is one each. */
+static inline uint16_t inode_replication(const struct inode *file)
+{
+    return file->striped ? 1 : (uint16_t)file->replication;
+}
+/* 0: replicated */
+static inline uint8_t inode_ec_policy(const struct inode *file)
+{
+    return file->striped ? (uint8_t)file->replication : 0;
 }
 
 /* The name: not NUL-terminated; *length bytes. Empty for the root. Valid until the inode is renamed

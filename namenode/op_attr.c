@@ -177,7 +177,7 @@ int op_set_replication(struct core *core, struct op *op, const Pb__SetReplicatio
     if (!rc) rc = begin_change(core, op, "set replication for", request->src, &path, err);
     if (!rc) rc = require_write(core, op, &path, err);
     if (rc) return rc;
-    response->result = path.inode && inode_is_file(path.inode);
+    response->result = path.inode && inode_is_file(path.inode) && !path.inode->striped;
     if (!response->result) return 0;
     rc = check_replication_quota(core, path.inode, request->replication, err);
     if (rc) return rc;

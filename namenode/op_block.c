@@ -126,7 +126,7 @@ static int choose_targets(struct core *core, struct op *op, const Pb__AddBlockRe
                                                   request->n_favorednodes, &favored_count);
     struct placement_request wanted = {
         .writer_host = lease_machine(core->leases, file->id),
-        .wanted = file->replication,
+        .wanted = inode_replication(file),
         .block_size = inode_block_size(core->tree.inodes, file),
         .storage_policy = storage_policy_effective(core->tree.inodes, file),
         .excluded = excluded,

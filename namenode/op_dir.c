@@ -507,6 +507,10 @@ static int check_concat_source(struct core *core, const struct resolved *target,
                        "concat: source file %s has preferred block size %" PRIu64
                        " which is greater than the target file's preferred block size %" PRIu64,
                        text, size, target_size);
+    if (inode_ec_policy(source) != inode_ec_policy(target->inode))
+        return err_set(err, ERR_HADOOP_ARGUMENT,
+                       "Source file %s and target file %s have different erasure coding policy",
+                       text, target->text);
     return 0;
 }
 
@@ -541,7 +545,7 @@ static int check_concat_quota(struct core *core, const struct inode *target,
     if (!quota_applies(core, parent)) return 0;
     for (size_t i = 0; i < count; i++)
         more.space += (int64_t)inode_length(sources[i], true) *
-                      ((int64_t)target->replication - (int64_t)sources[i]->replication);
+                      ((int64_t)inode_replication(target) - inode_replication(sources[i]));
     return quota_check(core, parent, NULL, &more, err);
 }
 

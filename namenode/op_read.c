@@ -360,14 +360,14 @@ struct summary {
 static void count_file(struct core *core, const struct inode *file, struct summary *summary)
 {
     uint8_t policy = storage_policy_effective(core->tree.inodes, file);
-    struct quota_usage usage = quota_count_file(core, file, file->replication, 0);
+    struct quota_usage usage = quota_count_file(core, file, inode_replication(file), 0);
     uint64_t length = inode_length(file, true);
 
     summary->files++;
     summary->length += length;
     summary->space += (uint64_t)usage.space;
     if (!policy) return;
-    quota_add_types(summary->type_space, length, file->replication, policy);
+    quota_add_types(summary->type_space, length, inode_replication(file), policy);
 }
 
 /* A count under way: large trees are counted in slices. */

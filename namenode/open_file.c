@@ -166,7 +166,7 @@ void open_file_close(struct core *core, struct inode *file, struct arena *arena)
         .mtime_ms = core->now_wall_ms,
         .atime_ms = (int64_t)file->atime_ms,
         .block_size = inode_block_size(core->tree.inodes, file),
-        .replication = file->replication,
+        .replication = inode_replication(file),
         .mode = file->mode,
         .user = inode_user(core->tree.inodes, file),
         .group = inode_group(core->tree.inodes, file),

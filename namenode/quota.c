@@ -1,5 +1,7 @@
 #include "namenode/quota.h"
 
+#include "namenode/ec_policy.h"
+
 #include "common/mem.h"
 #include "common/units.h"
 #include "namenode/storage_policy.h"
@@ -40,6 +42,14 @@ static void add_space(struct quota_usage *usage, int64_t bytes, uint32_t replica
     for (size_t i = 0; i < ARRAY_LEN(types); i++) usage->type_space[i] += (int64_t)types[i];
 }
 
+/* What a block of so many bytes takes of a quota before replication: a group's parity included. */
+static int64_t block_space(const struct core *core, const struct inode *file, uint64_t length)
+{
+    const struct ec_policy *policy = ec_policy_at(core->ec_policies, inode_ec_policy(file));
+
+    return (int64_t)(policy ? ec_group_space(policy, length) : length);
+}
+
 /* A block counts in full until its writer has said its length: so that reports of replicas change
  * no quota. */
 static int64_t file_bytes(const struct core *core, const struct inode *file)
@@ -50,7 +60,8 @@ static int64_t file_bytes(const struct core *core, const struct inode *file)
         const struct block *block = inode_block(file, i);
         bool known = block->state == BLOCK_COMPLETE || block->state == BLOCK_COMMITTED;
 
-        bytes += (int64_t)(known ? block->length : inode_block_size(core->tree.inodes, file));
+        bytes += block_space(core, file,
+                             known ? block->length : inode_block_size(core->tree.inodes, file));
     }
     return bytes;
 }
@@ -70,7 +81,7 @@ static struct quota_usage count_one(const struct core *core, const struct inode 
     struct quota_usage usage = {.names = 1};
 
     if (inode_is_file(inode))
-        add_space(&usage, file_bytes(core, inode), inode->replication, policy);
+        add_space(&usage, file_bytes(core, inode), inode_replication(inode), policy);
     return usage;
 }
 
@@ -171,7 +182,8 @@ int quota_check_space(struct core *core, const struct inode *file, int64_t bytes
     struct quota_usage more = {0};
 
     if (!quota_applies(core, parent)) return 0;
-    add_space(&more, bytes, file->replication, storage_policy_effective(core->tree.inodes, file));
+    add_space(&more, bytes, inode_replication(file),
+              storage_policy_effective(core->tree.inodes, file));
     return quota_check(core, parent, NULL, &more, err);
 }
 

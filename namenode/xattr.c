@@ -60,8 +60,6 @@ const char *xattr_missing_feature(const struct xattr *xattr)
 {
     if (xattr->space == XATTR_RAW && str_eq(xattr->name, "hdfs.crypto.encryption.zone"))
         return "encryption zones";
-    if (xattr->space == XATTR_SYSTEM && str_eq(xattr->name, "hdfs.erasurecoding.policy"))
-        return "erasure coding";
     return NULL;
 }
 

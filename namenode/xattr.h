@@ -26,7 +26,8 @@ enum { XATTR_VALUE_MAX = 65535, XATTRS_MAX = 65535 };
 
 #define XATTR_STORAGE_POLICY "hsm.block.storage.policy.id"  /* BlockStoragePolicySuite; system */
 #define XATTR_UNREADABLE     "hdfs.unreadable.by.superuser" /* security */
-#define XATTR_SATISFY        "hdfs.sps"                     /* system */
+#define XATTR_EC_POLICY      "hdfs.erasurecoding.policy" /* system: on directories, ec_policy.h */
+#define XATTR_SATISFY        "hdfs.sps"                  /* system */
 
 struct xattr {
     const char *name; /* without the prefix of its name space */
