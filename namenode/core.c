@@ -11,6 +11,7 @@
 #include "namenode/op.h"
 #include "namenode/retry_cache.h"
 #include "namenode/safemode.h"
+#include "namenode/storage_policy.h"
 #include "namenode/token_store.h"
 
 enum {
@@ -202,6 +203,19 @@ static void load_times(struct core_conf *out, const struct conf *conf)
     out->retry_cache_expiry_ms = conf_ms(conf, CONF_dfs_namenode_retrycache_expirytime_millis);
 }
 
+static int load_storage_policy(struct core_conf *out, const struct conf *conf, struct err *err)
+{
+    const char *name = conf_str(conf, CONF_dfs_storage_default_policy);
+    const struct storage_policy *policy = storage_policy_by_name(name);
+
+    if (!policy)
+        return err_set(err, ERR_CONFIG,
+                       "dfs.storage.default.policy is %s, but must be the name of a storage policy",
+                       name);
+    out->storage_policy = policy->id;
+    return 0;
+}
+
 int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *err)
 {
     int64_t block_size = conf_size(conf, CONF_dfs_blocksize),
@@ -211,6 +225,7 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     if (!rc) rc = load_checksum_type(out, conf, err);
     if (!rc) rc = load_limits(out, conf, err);
     if (!rc) rc = load_work(out, conf, err);
+    if (!rc) rc = load_storage_policy(out, conf, err);
     if (!rc && block_size <= 0)
         rc = err_set(err, ERR_CONFIG, "dfs.blocksize is %" PRId64 ", but must be above 0",
                      block_size);
@@ -218,6 +233,9 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     out->block_size = (uint64_t)block_size;
     out->min_block_size = (uint64_t)MAX(min, 0);
     out->permissions_enabled = conf_bool(conf, CONF_dfs_permissions_enabled);
+    out->storage_policy_enabled = conf_bool(conf, CONF_dfs_storage_policy_enabled);
+    out->storage_policy_superuser_only =
+        conf_bool(conf, CONF_dfs_storage_policy_permissions_superuser_only);
     out->allow_owner_set_quota = conf_bool(conf, CONF_dfs_permissions_allow_owner_set_quota);
     out->protected_directories = conf_str(conf, CONF_fs_protected_directories);
     out->protect_subdirectories = conf_bool(conf, CONF_dfs_protected_subdirectories_enable);

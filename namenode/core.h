@@ -26,6 +26,8 @@ struct core_conf {
     uint32_t max_component_length, max_directory_items, max_blocks_per_file;
     uint32_t ls_limit, batched_ls_limit, content_summary_limit;
     bool permissions_enabled;
+    bool storage_policy_enabled, storage_policy_superuser_only;
+    uint8_t storage_policy; /* of files that have none and inherit none */
     bool allow_owner_set_quota;
     const char *protected_directories; /* comma-separated, as set */
     bool protect_subdirectories;

@@ -348,15 +348,27 @@ static int set_policy(struct core *core, struct op *op, const char *src,
     return 0;
 }
 
+static int check_policy_enabled(struct core *core, struct op *op, const char *what,
+                                const char *operation, struct err *err)
+{
+    if (!core->conf.storage_policy_enabled)
+        return err_set(err, ERR_IO,
+                       "Failed to %s since dfs.storage.policy.enabled is set to false.", what);
+    if (!core->conf.storage_policy_superuser_only) return 0;
+    return op_check_superuser(core, op, operation, err);
+}
+
 int op_set_storage_policy(struct core *core, struct op *op,
                           const Pb__SetStoragePolicyRequest *request,
                           Pb__SetStoragePolicyResponse *response, struct err *err)
 {
     const struct storage_policy *policy = storage_policy_by_name(request->policyname);
+    int rc = check_policy_enabled(core, op, "set storage policy", "setStoragePolicy", err);
 
     (void)response;
-    int rc = op_check_not_safemode(
-        core, arena_printf(op->arena, "Cannot set storage policy for %s", request->src), err);
+    if (!rc)
+        rc = op_check_not_safemode(
+            core, arena_printf(op->arena, "Cannot set storage policy for %s", request->src), err);
     if (rc) return rc;
     if (!policy)
         return err_set(err, ERR_HADOOP_ARGUMENT, "Cannot find a block policy with the name %s",
@@ -368,8 +380,10 @@ int op_unset_storage_policy(struct core *core, struct op *op,
                             const Pb__UnsetStoragePolicyRequest *request,
                             Pb__UnsetStoragePolicyResponse *response, struct err *err)
 {
+    int rc = check_policy_enabled(core, op, "unset storage policy", "unsetStoragePolicy", err);
+
     (void)response;
-    return set_policy(core, op, request->src, NULL, err);
+    return rc ? rc : set_policy(core, op, request->src, NULL, err);
 }
 
 /* NULL for an empty list, which is left out. */
@@ -413,9 +427,7 @@ int op_get_storage_policy(struct core *core, struct op *op,
     if (!path.inode)
         return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
     uint8_t id = storage_policy_effective(core->tree.inodes, path.inode);
-    const struct storage_policy *policy = storage_policy_by_id(id ? id : STORAGE_POLICY_HOT);
-    if (!policy) policy = storage_policy_by_id(STORAGE_POLICY_HOT);
-    response->storagepolicy = policy_message(op, policy);
+    response->storagepolicy = policy_message(op, storage_policy_or_default(&core->conf, id));
     return 0;
 }
 

@@ -40,11 +40,21 @@ static int file_of(const struct resolved *path, struct inode **file, struct err 
 
 /* ---- create ---- */
 
+/* /.reserved and below, but for the trees that it shows. */
+static bool is_reserved_place(const char *path)
+{
+    return str_eq(path, "/.reserved") ||
+           (str_starts(path, "/.reserved/") && !str_starts(path, "/.reserved/raw") &&
+            !str_starts(path, "/.reserved/.inodes"));
+}
+
 static int check_create_arguments(struct core *core, const Pb__CreateRequest *request,
                                   struct err *err)
 {
     const struct core_conf *conf = &core->conf;
 
+    if (is_reserved_place(request->src))
+        return err_set(err, ERR_INVALID_PATH, "Invalid path name %s", request->src);
     if (request->createflag & CREATE_SHOULD_REPLICATE && !str_empty(request->ecpolicyname))
         return err_set(err, ERR_HADOOP_ARGUMENT,
                        "SHOULD_REPLICATE flag and ecPolicyName are exclusive parameters. Set both "

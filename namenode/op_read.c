@@ -580,7 +580,7 @@ int op_get_server_defaults(struct core *core, struct op *op,
     out->checksumtype = (Pb__ChecksumType)conf->checksum_type;
     out->keyprovideruri = (char *)""; /* absent would mean: ask your own settings */
     out->has_policyid = out->has_snapshottrashrootenabled = true;
-    out->policyid = STORAGE_POLICY_HOT;
+    out->policyid = conf->storage_policy;
     return 0;
 }
 

@@ -484,9 +484,7 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     c->core = core;
     c->request = request;
     c->refusals = refusals ? refusals : &ignored;
-    c->policy = storage_policy_by_id(request->storage_policy ? request->storage_policy
-                                                             : STORAGE_POLICY_HOT);
-    if (!c->policy) c->policy = storage_policy_by_id(STORAGE_POLICY_HOT);
+    c->policy = storage_policy_or_default(&core->conf, request->storage_policy);
     c->nodes = topology_node_count(core->datanodes.topology);
     c->excluded = mem_zalloc(c->nodes);
     c->dropped = mem_zalloc(c->nodes);
@@ -626,8 +624,6 @@ size_t placement_choose_excess(struct core *core, struct storage *const *have, s
                                uint32_t keep, uint8_t policy_id, const struct datanode *added,
                                const char *delete_hint_uuid)
 {
-    const struct storage_policy *policy =
-        storage_policy_by_id(policy_id ? policy_id : STORAGE_POLICY_HOT);
     uint32_t want[TYPES], excess[TYPES], racks = racks_of(have, count);
     int64_t oldest_ms =
         core->now_ms - core->conf.heartbeat_interval_ms * core->conf.heartbeat_tolerance;
@@ -635,7 +631,7 @@ size_t placement_choose_excess(struct core *core, struct storage *const *have, s
     bool shared = racks < count;
 
     if (count <= keep) return count;
-    wanted_types(policy ? policy : storage_policy_by_id(STORAGE_POLICY_HOT), keep, want);
+    wanted_types(storage_policy_or_default(&core->conf, policy_id), keep, want);
     count_types(have, count, excess);
     for (int t = 1; t < TYPES; t++) excess[t] -= MIN(excess[t], want[t]);
     if (delete_hint_uuid) {

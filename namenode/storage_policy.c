@@ -2,6 +2,7 @@
 
 #include <strings.h>
 
+#include "namenode/core.h"
 #include "namenode/inode.h"
 
 #define MEDIA(...)                                                                                 \
@@ -39,6 +40,13 @@ const struct storage_policy *storage_policy_by_name(const char *name)
     for (size_t i = 0; i < storage_policy_count; i++)
         if (strcasecmp(storage_policies[i].name, name) == 0) return &storage_policies[i];
     return NULL;
+}
+
+const struct storage_policy *storage_policy_or_default(const struct core_conf *conf, uint8_t id)
+{
+    const struct storage_policy *policy = storage_policy_by_id(id);
+
+    return policy ? policy : storage_policy_by_id(conf->storage_policy);
 }
 
 enum storage_type storage_policy_type(const struct storage_policy *policy, uint32_t replica)

@@ -12,7 +12,7 @@ enum storage_policy_id {
     STORAGE_POLICY_PROVIDED = 1,
     STORAGE_POLICY_COLD = 2,
     STORAGE_POLICY_WARM = 5,
-    STORAGE_POLICY_HOT = 7, /* what a tree without policy gets */
+    STORAGE_POLICY_HOT = 7, /* what a tree without policy gets, unless configured */
     STORAGE_POLICY_ONE_SSD = 10,
     STORAGE_POLICY_ALL_SSD = 12,
     STORAGE_POLICY_ALL_NVDIMM = 14,
@@ -43,6 +43,9 @@ const char *storage_type_name(enum storage_type type); /* "DISK" */
 
 struct inode;
 struct inode_table;
+struct core_conf;
+/* The policy with the id, else the default one (dfs.storage.default.policy); never NULL. */
+const struct storage_policy *storage_policy_or_default(const struct core_conf *conf, uint8_t id);
 /* The policy of the inode or of its nearest ancestor that has one; 0 when none has. */
 uint8_t storage_policy_effective(const struct inode_table *table, const struct inode *inode);
 
