@@ -12,6 +12,7 @@ import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
 import org.apache.hadoop.conf.Configured;
 import org.apache.hadoop.fs.FileSystem;
+import org.apache.hadoop.metrics2.lib.DefaultMetricsSystem;
 import org.apache.hadoop.security.UserGroupInformation;
 import org.apache.hadoop.util.ExitUtil;
 import org.apache.hadoop.util.Tool;
@@ -61,6 +62,7 @@ public class ToolServer {
     public static void main(String[] args) throws Exception {
         File folder = new File(args[0]);
         ExitUtil.disableSystemExit();
+        DefaultMetricsSystem.setMiniClusterMode(true); // a tool may run twice
         try (BufferedReader in = new BufferedReader(new InputStreamReader(new FileInputStream(new File(folder, "request")), StandardCharsets.UTF_8));
              PrintStream answer = new PrintStream(new FileOutputStream(new File(folder, "answer")), true)) {
             for (String line = in.readLine(); line != null; line = in.readLine()) {
