@@ -2,10 +2,12 @@
 
 #include <ctype.h>
 #include <stdlib.h>
+#include <strings.h>
 
 #include "namenode/apply_tree.h"
 #include "namenode/core.h"
 #include "namenode/edit_codec.h"
+#include "namenode/xattr.h"
 
 enum { CELL_SIZE = 1024 * 1024, OPTIONS_MAX = 1024 };
 
@@ -123,27 +125,92 @@ struct ec_policy *ec_policy_find(struct ec_policies *policies, const char *name)
 
 static int by_name(const void *a, const void *b)
 {
-    return strcmp(*(const char *const *)a, *(const char *const *)b);
+    return strcmp((*(struct ec_policy *const *)a)->message.name,
+                  (*(struct ec_policy *const *)b)->message.name);
 }
 
-static const char *names(const struct ec_policies *policies, bool enabled_only, struct arena *arena)
+size_t ec_policies_by_name(struct ec_policies *policies,
+                           struct ec_policy *list[EC_POLICY_ID_MAX + 1])
 {
-    const char *list[EC_POLICY_ID_MAX + 1], *text = "";
     size_t count = 0;
 
-    for (uint8_t id = 1; id <= policies->id_last; id++) {
-        const struct ec_policy *policy = &policies->by_id[id];
-        if (policy->id && (policy->enabled || !enabled_only)) list[count++] = policy->message.name;
-    }
+    for (uint8_t id = 1; id <= policies->id_last; id++)
+        if (policies->by_id[id].id) list[count++] = &policies->by_id[id];
     qsort(list, count, sizeof *list, by_name);
+    return count;
+}
+
+static const char *names(struct ec_policies *policies, bool enabled_only, struct arena *arena)
+{
+    struct ec_policy *list[EC_POLICY_ID_MAX + 1];
+    size_t count = ec_policies_by_name(policies, list);
+    const char *text = "";
+
     for (size_t i = 0; i < count; i++)
-        text = arena_printf(arena, "%s%s%s", text, i ? ", " : "", list[i]);
+        if (list[i]->enabled || !enabled_only)
+            text = arena_printf(arena, "%s%s%s", text, *text ? ", " : "", list[i]->message.name);
     return text;
 }
 
-const char *ec_policy_enabled_names(const struct ec_policies *policies, struct arena *arena)
+int ec_policy_check_enabled(struct ec_policies *policies, const char **name, struct arena *arena,
+                            struct err *err)
 {
-    return names(policies, true, arena);
+    const struct ec_policy *policy = ec_policy_find(policies, *name);
+
+    if (policy && policy->enabled) return 0;
+    if (strcasecmp(*name, EC_REPLICATION_NAME) == 0) {
+        *name = EC_REPLICATION_NAME;
+        return 0;
+    }
+    return err_set(
+        err, ERR_HADOOP_ARGUMENT,
+        "Policy '%s' does not match any enabled erasure coding policies: [%s]. An erasure "
+        "coding policy can be enabled by enableErasureCodingPolicy API.",
+        *name, names(policies, true, arena));
+}
+
+/* The policy that a directory's attribute names; *set tells whether it has the attribute. */
+static const struct ec_policy *policy_of_dir(const struct core *core, const struct inode *dir,
+                                             bool *set)
+{
+    const struct xattrs *xattrs = inode_xattrs(core->tree.inodes, dir);
+    const struct xattr *x = xattrs_find(xattrs, XATTR_SYSTEM, XATTR_EC_POLICY);
+    char name[256];
+
+    *set = x != NULL;
+    if (!x || x->size < 4) return NULL;
+    uint32_t length = get_be32(x->value);
+    if (length > x->size - 4 || length >= sizeof name) return NULL;
+    memcpy(name, x->value + 4, length);
+    name[length] = '\0';
+    return ec_policy_find(core->ec_policies, name);
+}
+
+const struct ec_policy *ec_policy_effective(const struct core *core, const struct inode *inode)
+{
+    bool set;
+
+    if (inode_is_symlink(inode)) return NULL;
+    if (inode_is_file(inode)) return ec_policy_at(core->ec_policies, inode_ec_policy(inode));
+    for (; inode; inode = inode_parent(core->tree.inodes, inode)) {
+        if (!inode->has_xattrs) continue;
+        const struct ec_policy *policy = policy_of_dir(core, inode, &set);
+        if (set) return policy;
+    }
+    return NULL;
+}
+
+Pb__ErasureCodingPolicy *ec_policy_message(const struct ec_policy *policy, struct arena *arena)
+{
+    Pb__ErasureCodingPolicy *message = arena_copy(arena, &policy->message, sizeof policy->message);
+
+    message->has_state = false;
+    if (policy->id <= EC_POLICY_SYSTEM_MAX) {
+        message->name = NULL;
+        message->schema = NULL;
+        message->has_cellsize = false;
+    }
+    return message;
 }
 
 int ec_policies_enable_default(struct ec_policies *policies, const char *name, struct err *err)

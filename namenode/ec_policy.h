@@ -46,8 +46,17 @@ int ec_policies_enable_default(struct ec_policies *policies, const char *name,
 struct ec_policy *ec_policy_find(struct ec_policies *policies,
                                  const char *name);                       /* NULL: unknown */
 struct ec_policy *ec_policy_at(struct ec_policies *policies, uint8_t id); /* NULL: unknown */
-/* The names of all that are enabled, in their order, with ", " between. */
-const char *ec_policy_enabled_names(const struct ec_policies *policies, struct arena *arena);
+/* All that there are, in the order of their names; answers how many. */
+size_t ec_policies_by_name(struct ec_policies *policies,
+                           struct ec_policy *list[EC_POLICY_ID_MAX + 1]);
+/* As clients hear of one: of Apache's own the id alone. The parts are the policy's. */
+Pb__ErasureCodingPolicy *ec_policy_message(const struct ec_policy *policy, struct arena *arena);
+/* What holds for a file, or for what is made in a directory: its own, or the one of the nearest directory above that has one. NULL: whole
+ * replicas. */
+const struct ec_policy *ec_policy_effective(const struct core *core, const struct inode *inode);
+/* ERR_HADOOP_ARGUMENT with Apache's text for a policy that is not enabled; *name becomes "replication" whatever its case was. */
+int ec_policy_check_enabled(struct ec_policies *policies, const char **name, struct arena *arena,
+                            struct err *err) MUST_CHECK;
 /* "RS-6-3-1024k"; the lengths were checked. */
 char *ec_policy_compose_name(const Pb__ECSchema *schema, uint32_t cell_size, struct arena *arena);
 bool ec_codec_is_known(const char *codec);

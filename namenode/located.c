@@ -1,5 +1,7 @@
 #include "namenode/located.h"
 
+#include "namenode/ec_policy.h"
+
 #include "namenode/dn_info.h"
 #include "namenode/placement.h"
 
@@ -114,6 +116,8 @@ int located_blocks_fill(struct core *core, struct op *op, const struct inode *fi
         if (block == last) last_offset = at;
         at = block_end;
     }
+    const struct ec_policy *policy = ec_policy_effective(core, file);
+    if (policy) out->ecpolicy = ec_policy_message(policy, op->arena);
     if (last) out->lastblock = locate_block(core, op, last, last_offset);
     return 0;
 }

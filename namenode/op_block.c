@@ -195,6 +195,11 @@ int op_add_block(struct core *core, struct op *op, const Pb__AddBlockRequest *re
     if (rc) return rc;
     rc = open_file_check_lease(core, op, file, path, request->fileid, request->clientname, err);
     if (rc) return rc;
+    if (file->striped)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "%s is erasure coded: this version keeps such files, but writes none. Write "
+                       "it with whole replicas, or in a directory whose policy is \"replication\"",
+                       path);
     rc = analyze_previous(core, op, file, path, previous, &kind, err);
     if (rc) return rc;
     struct block *last = inode_last_block(file);

@@ -1,5 +1,6 @@
 /* The life of a file: create, append, complete, fsync, truncate, locations (FSDirWriteFileOp, FSDirAppendOp, FSDirTruncateOp). */
 #include "namenode/cache_pool.h"
+#include "namenode/ec_policy.h"
 #include "namenode/handlers.h"
 #include "namenode/located.h"
 #include "namenode/op_dir.h"
@@ -64,11 +65,6 @@ static int check_create_arguments(struct core *core, const Pb__CreateRequest *re
     if (request->createflag & CREATE_APPEND)
         return err_set(err, ERR_HADOOP_ARGUMENT, "%s: both append and create options specified",
                        request->src);
-    if (!str_empty(request->ecpolicyname))
-        return err_set(err, ERR_HADOOP_ARGUMENT,
-                       "Policy '%s' does not match any enabled erasure coding policies: []. An "
-                       "erasure coding policy can be enabled by enableErasureCodingPolicy API.",
-                       request->ecpolicyname);
     if (request->replication < conf->replication_min)
         return err_set(err, ERR_IO,
                        "Requested replication factor of %u is less than the required minimum of %u "
@@ -144,11 +140,38 @@ static int choose_policy(const Pb__CreateRequest *request, uint8_t *policy, stru
     return 0;
 }
 
+/* The policy that the file is made with, by name or by its directory: its id, 0 for whole replicas. */
+static int choose_ec_policy(struct core *core, struct op *op, const Pb__CreateRequest *request,
+                            const struct resolved *path, uint8_t *id, struct err *err)
+{
+    const struct ec_policy *policy = NULL;
+    const char *name = request->ecpolicyname;
+    int rc = 0;
+
+    *id = EC_POLICY_REPLICATION;
+    if (request->createflag & CREATE_SHOULD_REPLICATE) return 0;
+    if (str_empty(name)) {
+        const struct inode *dir = path->inode ? path->parent : path->deepest;
+        policy = ec_policy_effective(core, dir);
+    } else {
+        rc = ec_policy_check_enabled(core->ec_policies, &name, op->arena, err);
+        if (!rc) policy = ec_policy_find(core->ec_policies, name);
+    }
+    if (rc || !policy) return rc;
+    if (request->blocksize < policy->message.cellsize)
+        return err_set(err, ERR_IO,
+                       "Specified block size (%" PRIu64
+                       ") is less than the cell size (%u) of the erasure coding policy (%s).",
+                       request->blocksize, policy->message.cellsize, policy->message.name);
+    *id = policy->id;
+    return 0;
+}
+
 int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request,
               Pb__CreateResponse *response, struct err *err)
 {
     struct resolved path;
-    uint8_t policy;
+    uint8_t policy, ec_policy;
     int rc;
 
     op->audit_src = request->src;
@@ -164,6 +187,7 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
     rc = check_create_path(core, op, request, &path, err);
     if (rc) return rc;
     rc = choose_policy(request, &policy, err);
+    if (!rc) rc = choose_ec_policy(core, op, request, &path, &ec_policy, err);
     if (rc) return rc;
     if (path.inode && !(request->createflag & CREATE_OVERWRITE))
         return refuse_existing(core, op, request, &path, err);
@@ -189,6 +213,7 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
         .client_machine = op->client_ip,
         .overwrite = request->createflag & CREATE_OVERWRITE,
         .storage_policy = policy,
+        .ec_policy = ec_policy,
     };
     op_stamp(op, &edit);
     core_edit(core, &edit);
@@ -264,6 +289,10 @@ int op_append(struct core *core, struct op *op, const Pb__AppendRequest *request
                        path.text, op->client_ip);
     if (file->storage_policy == STORAGE_POLICY_LAZY_PERSIST)
         return err_set(err, ERR_UNSUPPORTED, "Cannot append to lazy persist file %s", path.text);
+    if (file->striped && !new_block)
+        return err_set(err, ERR_UNSUPPORTED,
+                       "Append on EC file without new block is not supported. Use NEW_BLOCK create "
+                       "flag while appending file.");
     rc = open_file_recover_lease(core, op->arena, RECOVER_APPEND_FILE, file, path.text,
                                  request->clientname, op->client_ip, false, err);
     if (rc < 0) return rc;
@@ -479,6 +508,9 @@ int op_truncate(struct core *core, struct op *op, const Pb__TruncateRequest *req
     if (rc) return rc;
     rc = file_of(&path, &file, err);
     if (rc) return rc;
+    if (file->striped)
+        return err_set(err, ERR_UNSUPPORTED, "Cannot truncate file with striped block %s",
+                       request->src);
     if (file->storage_policy == STORAGE_POLICY_LAZY_PERSIST)
         return err_set(err, ERR_UNSUPPORTED, "Cannot truncate lazy persist file %s", path.text);
     rc = check_running_truncate(core, op, request, file, path.text, err);

@@ -1,5 +1,6 @@
 #include "namenode/status.h"
 
+#include "namenode/ec_policy.h"
 #include "namenode/storage_policy.h"
 
 static Pb__HdfsFileStatus__FileType file_type(const struct inode *inode)
@@ -16,7 +17,7 @@ static Pb__HdfsFileStatus__FileType file_type(const struct inode *inode)
 static void fill_file(struct core *core, const struct inode *inode, Pb__HdfsFileStatus *out)
 {
     out->length = inode_length(inode, true);
-    out->block_replication = inode->replication;
+    out->block_replication = inode_replication(inode);
     out->blocksize = inode_block_size(core->tree.inodes, inode);
 }
 
@@ -48,8 +49,13 @@ void status_fill(struct core *core, const struct inode *inode, const ProtobufCBi
     } else {
         out->storagepolicy = storage_policy_effective(inodes, inode);
     }
+    const struct ec_policy *policy = ec_policy_effective(core, inode);
+    if (policy) {
+        out->ecpolicy = ec_policy_message(policy, arena);
+        out->flags |= PB__HDFS_FILE_STATUS__FLAGS__HAS_EC;
+    }
     /* The root can always hold snapshots. */
-    if (inode == core->tree.root) out->flags = PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
+    if (inode == core->tree.root) out->flags |= PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
 }
 
 Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode,
