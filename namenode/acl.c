@@ -19,7 +19,7 @@ struct acl_pool {
     struct acl *acls;
 };
 
-enum { PERMISSION_BITS = 7, TYPE_SHIFT = 3, TYPE_BITS = 3, SCOPE_SHIFT = 5, LOGICAL_MINIMUM = 3 };
+enum { PERMISSION_BITS = 7, TYPE_SHIFT = 3, TYPE_BITS = 3, SCOPE_SHIFT = 5 };
 
 struct acl_pool *acl_pool_new(void)
 {
@@ -217,7 +217,7 @@ static int check_fits(const struct inode *inode, const struct acl_list *logical,
                        ACL_SCOPE_MAX);
     if (!unnamed(logical, ACL_ACCESS, ACL_USER) || !unnamed(logical, ACL_ACCESS, ACL_GROUP) ||
         !unnamed(logical, ACL_ACCESS, ACL_OTHER) ||
-        (count[ACL_ACCESS] > LOGICAL_MINIMUM && !unnamed(logical, ACL_ACCESS, ACL_MASK)))
+        (count[ACL_ACCESS] > ACL_MINIMAL && !unnamed(logical, ACL_ACCESS, ACL_MASK)))
         return err_set(err, ERR_ACL,
                        "Invalid ACL: the user, group and other entries are required.");
     if (count[ACL_DEFAULT] && !inode_is_dir(inode))
@@ -267,7 +267,7 @@ bool acl_inherit(const struct inode_table *table, const struct inode *parent, bo
     out->count = 0;
     acl_read(inode_acl(table, parent), &stored);
     if (!add_scope(&defaults, &stored, ACL_DEFAULT)) return false;
-    bool minimal = defaults.count == LOGICAL_MINIMUM;
+    bool minimal = defaults.count == ACL_MINIMAL;
     for (size_t i = 0; i < defaults.count; i++) {
         const struct acl_entry *e = &defaults.entries[i];
 

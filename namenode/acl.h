@@ -21,6 +21,7 @@ enum acl_scope { ACL_ACCESS = 0, ACL_DEFAULT = 1 }; /* as on the wire and on dis
 enum acl_type { ACL_USER = 0, ACL_GROUP = 1, ACL_MASK = 2, ACL_OTHER = 3 };
 
 enum {
+    ACL_MINIMAL = 3,                    /* entries of a logical ACL that the mode says all of */
     ACL_SCOPE_MAX = 32,                 /* entries of one scope */
     ACL_ENTRIES_MAX = 2 * ACL_SCOPE_MAX /* of a stored ACL; a logical one has no more */
 };

@@ -17,7 +17,8 @@
 enum {
     REPLICATION_LIMIT = 1023, /* what an inode and a block hold */
     RETRY_CACHE_BYTES = 64 << 20,
-    STALE_HEARTBEATS_MIN = 3, /* dfs.namenode.stale.datanode.minimum.interval */
+    XATTR_SIZE_HARD_LIMIT = 32768, /* DFS_NAMENODE_MAX_XATTR_SIZE_HARD_LIMIT */
+    STALE_HEARTBEATS_MIN = 3,      /* dfs.namenode.stale.datanode.minimum.interval */
 };
 
 /* ---- life ---- */
@@ -216,6 +217,20 @@ static int load_storage_policy(struct core_conf *out, const struct conf *conf, s
     return 0;
 }
 
+static int load_xattr_limits(struct core_conf *out, const struct conf *conf, struct err *err)
+{
+    int64_t size = conf_size(conf, CONF_dfs_namenode_fs_limits_max_xattr_size);
+
+    if (size < 1 || size > XATTR_SIZE_HARD_LIMIT)
+        return err_set(err, ERR_CONFIG,
+                       "dfs.namenode.fs-limits.max-xattr-size is %" PRId64
+                       ", but must be from 1 to %d",
+                       size, XATTR_SIZE_HARD_LIMIT);
+    out->xattr_size_max = (uint32_t)size;
+    return load_count(&out->xattrs_per_inode_max, conf,
+                      CONF_dfs_namenode_fs_limits_max_xattrs_per_inode, 0, INT32_MAX, err);
+}
+
 int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *err)
 {
     int64_t block_size = conf_size(conf, CONF_dfs_blocksize),
@@ -224,6 +239,7 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
 
     if (!rc) rc = load_checksum_type(out, conf, err);
     if (!rc) rc = load_limits(out, conf, err);
+    if (!rc) rc = load_xattr_limits(out, conf, err);
     if (!rc) rc = load_work(out, conf, err);
     if (!rc) rc = load_storage_policy(out, conf, err);
     if (!rc && block_size <= 0)
@@ -236,6 +252,9 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     out->storage_policy_enabled = conf_bool(conf, CONF_dfs_storage_policy_enabled);
     out->storage_policy_superuser_only =
         conf_bool(conf, CONF_dfs_storage_policy_permissions_superuser_only);
+    out->acls_enabled = conf_bool(conf, CONF_dfs_namenode_acls_enabled);
+    out->posix_acl_inheritance = conf_bool(conf, CONF_dfs_namenode_posix_acl_inheritance_enabled);
+    out->xattrs_enabled = conf_bool(conf, CONF_dfs_namenode_xattrs_enabled);
     out->allow_owner_set_quota = conf_bool(conf, CONF_dfs_permissions_allow_owner_set_quota);
     out->protected_directories = conf_str(conf, CONF_fs_protected_directories);
     out->protect_subdirectories = conf_bool(conf, CONF_dfs_protected_subdirectories_enable);

@@ -29,6 +29,10 @@ struct core_conf {
     bool storage_policy_enabled, storage_policy_superuser_only;
     uint8_t storage_policy; /* of files that have none and inherit none */
     bool allow_owner_set_quota;
+    bool acls_enabled, posix_acl_inheritance;
+    bool xattrs_enabled;
+    uint32_t xattrs_per_inode_max; /* of those that users see */
+    uint32_t xattr_size_max;       /* name and value */
     const char *protected_directories; /* comma-separated, as set */
     bool protect_subdirectories;
     const char *ec_policy; /* enabled at start */

@@ -1,7 +1,7 @@
 /*
  * Reading an fsimage (FSImageFormatProtobuf.Loader). The input is taken as hostile: every offset,
  * length, id and reference is checked, and what this version cannot keep (snapshots, erasure-coded
- * files, cache pools, tokens, ACLs, extended attributes) is refused by name instead of being lost.
+ * files, cache pools, tokens) is refused by name instead of being lost.
  *
  * Thread rules: the thread that owns the core.
  */

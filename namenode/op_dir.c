@@ -2,6 +2,7 @@
  * FSDirConcatOp). */
 #include "namenode/op_dir.h"
 
+#include "namenode/acl.h"
 #include "namenode/handlers.h"
 #include "namenode/perm.h"
 #include "namenode/protected_dirs.h"
@@ -131,9 +132,32 @@ int dir_check_new_entry(struct core *core, struct op *op, const struct resolved 
 
 /* ---- mkdirs ---- */
 
+struct create_modes dir_modes(const Pb__FsPermission *masked, const Pb__FsPermission *unmasked)
+{
+    return (struct create_modes){
+        .masked = (uint16_t)(masked->perm & INODE_MODE_MASK),
+        .has_unmasked = unmasked != NULL,
+        .unmasked = unmasked ? (uint16_t)(unmasked->perm & INODE_MODE_MASK) : 0,
+    };
+}
+
+void dir_fill_modes(struct core *core, struct op *op, const struct inode *dir,
+                    const struct create_modes *modes, bool is_dir, struct edit *edit)
+{
+    bool posix = core->conf.posix_acl_inheritance && modes->has_unmasked;
+    uint16_t mode = posix ? modes->unmasked : modes->masked;
+    struct acl_list list;
+
+    edit->mode = modes->masked;
+    if (!dir->has_acl || !acl_inherit(core->tree.inodes, dir, is_dir, mode, &list)) return;
+    edit->mode = acl_mode(&list, mode);
+    if (list.count > ACL_MINIMAL) edit->acl = acl_to_edit(&list, op->arena);
+}
+
 /* Makes one directory at `path` (its last component is `name`) below `dir`. */
 static int make_dir(struct core *core, struct op *op, const struct inode *dir, const char *path,
-                    const char *name, size_t length, uint16_t mode, struct err *err)
+                    const char *name, size_t length, const struct create_modes *modes,
+                    struct err *err)
 {
     int rc = check_new_name(core, op, dir, name, length, 1, err);
 
@@ -143,19 +167,20 @@ static int make_dir(struct core *core, struct op *op, const struct inode *dir, c
         .path = path,
         .inode_id = core->tree.inode_id_last + 1,
         .mtime_ms = core->now_wall_ms,
-        .mode = mode,
         .user = op->user,
         .group = inode_group(core->tree.inodes, dir),
     };
+    dir_fill_modes(core, op, dir, modes, true, &edit);
     core_edit(core, &edit);
     return 0;
 }
 
-int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode,
-                       struct err *err)
+int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path,
+                       struct create_modes modes, struct err *err)
 {
     const char *end = path->text;
 
+    modes.masked = (modes.masked & 0777) | 0300;
     if (path->inode || path->depth < 2) return 0;
     for (uint32_t i = 0; i < path->found; i++) end = strchrnul(end + 1, '/');
     while (path->found + 1 < path->depth) {
@@ -163,8 +188,7 @@ int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, 
 
         end = strchrnul(name, '/');
         const char *text = arena_strndup(op->arena, path->text, (size_t)(end - path->text));
-        int rc = make_dir(core, op, path->deepest, text, name, (size_t)(end - name),
-                          (mode & 0777) | 0300, err);
+        int rc = make_dir(core, op, path->deepest, text, name, (size_t)(end - name), &modes, err);
         if (rc) return rc;
         path->deepest = tree_child(&core->tree, path->deepest, name, (size_t)(end - name));
         assert(path->deepest);
@@ -185,14 +209,14 @@ static int verify_parent(struct op *op, const struct resolved *path, struct err 
 static int make_dirs(struct core *core, struct op *op, struct resolved *path,
                      const Pb__MkdirsRequest *request, struct err *err)
 {
-    uint16_t mode = (uint16_t)(request->masked->perm & INODE_MODE_MASK);
+    struct create_modes modes = dir_modes(request->masked, request->unmasked);
     int rc = perm_check(core, op, path, &(struct perm_request){.ancestor = ACTION_WRITE}, err);
 
     if (!rc && !request->createparent) rc = verify_parent(op, path, err);
-    if (!rc) rc = dir_make_ancestors(core, op, path, mode, err);
+    if (!rc) rc = dir_make_ancestors(core, op, path, modes, err);
     if (!rc)
-        rc = make_dir(core, op, path->parent, path->text, path->last_name, path->last_length, mode,
-                      err);
+        rc = make_dir(core, op, path->parent, path->text, path->last_name, path->last_length,
+                      &modes, err);
     if (!rc)
         path->inode = tree_child(&core->tree, path->parent, path->last_name, path->last_length);
     return rc;

@@ -7,12 +7,25 @@
 #define NAMENODE_OP_DIR_H
 
 #include "namenode/op.h"
+#include "proto/acl.pb-c.h"
 
-/* Makes the missing ancestors of `path` (an edit each), owned by the caller, with `mode` and u+wx,
+/* Modes that a caller gives what he makes (FsCreateModes). */
+struct create_modes {
+    uint16_t masked;
+    bool has_unmasked;
+    uint16_t unmasked; /* without the umask: holds below a default ACL */
+};
+struct create_modes dir_modes(const Pb__FsPermission *masked, const Pb__FsPermission *unmasked);
+/* Mode and ACL of a record that makes something in `dir`, default ACLs obeyed
+ * (FSDirectory.copyINodeDefaultAcl). */
+void dir_fill_modes(struct core *core, struct op *op, const struct inode *dir,
+                    const struct create_modes *modes, bool is_dir, struct edit *edit);
+
+/* Makes the missing ancestors of `path` (an edit each), owned by the caller, with `modes` and u+wx,
  * and brings `path` up to date: path->parent is set afterwards. Fails half-way as Apache does
  * (names too long, quotas, a full directory). */
-int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path, uint16_t mode,
-                       struct err *err) MUST_CHECK;
+int dir_make_ancestors(struct core *core, struct op *op, struct resolved *path,
+                       struct create_modes modes, struct err *err) MUST_CHECK;
 
 /* May the last component become a new entry of path->parent? Reserved names, its length, entries of
  * the directory, and `names` more in the name quotas. */

@@ -9,6 +9,7 @@
 #include "namenode/quota.h"
 #include "namenode/status.h"
 #include "namenode/storage_policy.h"
+#include "namenode/xattr.h"
 
 enum create_flag {
     CREATE_CREATE = 1,
@@ -191,9 +192,10 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
     if (rc) return rc;
     if (path.inode && !(request->createflag & CREATE_OVERWRITE))
         return refuse_existing(core, op, request, &path, err);
-    uint16_t mode = (uint16_t)(request->masked->perm & INODE_MODE_MASK);
-    rc = dir_make_ancestors(core, op, &path, path.deepest->mode,
-                            err); /* they take after the directory they are made in */
+    struct create_modes modes = dir_modes(request->masked, request->unmasked);
+    /* Ancestors take after the directory that they are made in. */
+    rc = dir_make_ancestors(core, op, &path, (struct create_modes){.masked = path.deepest->mode},
+                            err);
     if (rc) return rc;
     rc = dir_check_new_entry(core, op, &path, path.inode ? 0 : 1, err);
     if (rc) return rc;
@@ -206,7 +208,6 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
         .atime_ms = core->now_wall_ms,
         .block_size = request->blocksize,
         .replication = (uint16_t)request->replication,
-        .mode = mode,
         .user = op->user,
         .group = inode_group(core->tree.inodes, path.parent),
         .client_name = request->clientname,
@@ -215,6 +216,7 @@ int op_create(struct core *core, struct op *op, const Pb__CreateRequest *request
         .storage_policy = policy,
         .ec_policy = ec_policy,
     };
+    dir_fill_modes(core, op, path.parent, &modes, false, &edit);
     op_stamp(op, &edit);
     core_edit(core, &edit);
 
@@ -562,6 +564,19 @@ static void update_access_time(struct core *core, const struct resolved *path)
     core_edit(core, &edit);
 }
 
+/* FSDirectory.checkUnreadableBySuperuser */
+static int check_unreadable(const struct core *core, const struct op *op, const struct inode *file,
+                            struct err *err)
+{
+    if (!core->conf.permissions_enabled || !op->superuser ||
+        !xattrs_find(inode_xattrs(core->tree.inodes, file), XATTR_SECURITY, XATTR_UNREADABLE))
+        return 0;
+    return err_set(err, ERR_ACCESS,
+                   "Access is denied for %s since the superuser is not allowed to perform this "
+                   "operation.",
+                   op->user);
+}
+
 int op_get_block_locations(struct core *core, struct op *op,
                            const Pb__GetBlockLocationsRequest *request,
                            Pb__GetBlockLocationsResponse *response, struct err *err)
@@ -582,6 +597,7 @@ int op_get_block_locations(struct core *core, struct op *op,
     rc = perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ}, err);
     if (rc) return rc;
     rc = file_of(&path, &file, err);
+    if (!rc) rc = check_unreadable(core, op, file, err);
     if (rc) return rc;
     response->locations = arena_alloc(op->arena, sizeof *response->locations);
     pb__located_blocks__init(response->locations);

@@ -1,11 +1,41 @@
 #include "namenode/perm.h"
 
-/* Who may do what with an inode: owner, group or other, by its mode. */
+#include "namenode/acl.h"
+
+/* Who may do what with an inode: owner, group or other, by its mode; or by its ACL. */
 static bool is_member(const struct op *op, const char *group)
 {
     for (size_t i = 0; op->groups && op->groups[i]; i++)
         if (str_eq(op->groups[i], group)) return true;
     return false;
+}
+
+/*
+ * FSPermissionChecker.hasAclPermission: the owner by the mode; else a user that is named, else any
+ * of his groups that grants it, all within the mask; whom nothing names is one of the others.
+ */
+static bool is_allowed_by_acl(const struct core *core, const struct op *op,
+                              const struct inode *inode, enum fs_action action)
+{
+    const struct inode_table *inodes = core->tree.inodes;
+    unsigned mask = inode->mode >> 3 & 7, wanted = action;
+    struct acl_list list = {.count = 0};
+    bool found = false;
+
+    if (str_eq(op->user, inode_user(inodes, inode))) return (inode->mode >> 6 & wanted) == wanted;
+    acl_read(inode_acl(inodes, inode), &list);
+    for (size_t i = 0; i < list.count; i++) {
+        const struct acl_entry *e = &list.entries[i];
+
+        if (e->scope != ACL_ACCESS) continue;
+        if (e->type == ACL_USER && e->name && str_eq(op->user, e->name))
+            return (e->permission & mask & wanted) == wanted;
+        if (e->type != ACL_GROUP || !is_member(op, e->name ? e->name : inode_group(inodes, inode)))
+            continue;
+        if ((e->permission & mask & wanted) == wanted) return true;
+        found = true;
+    }
+    return !found && (inode->mode & wanted) == wanted;
 }
 
 static bool is_allowed(const struct core *core, const struct op *op, const struct inode *inode,
@@ -14,6 +44,8 @@ static bool is_allowed(const struct core *core, const struct op *op, const struc
     const struct inode_table *inodes = core->tree.inodes;
     unsigned bits = inode->mode & 7;
 
+    if (inode->has_acl && acl_has_scope(inode_acl(inodes, inode), ACL_ACCESS))
+        return is_allowed_by_acl(core, op, inode, action);
     if (str_eq(op->user, inode_user(inodes, inode)))
         bits = inode->mode >> 6 & 7;
     else if (is_member(op, inode_group(inodes, inode)))
@@ -71,8 +103,8 @@ int perm_check_inode(struct core *core, const struct op *op, const struct inode 
 
 /* ---- the way to the inode ---- */
 
-static int refuse_symlink(const struct core *core, const struct op *op, const struct resolved *path,
-                          const struct inode *link, struct err *err)
+static int refuse_link(const struct core *core, const struct op *op, const struct resolved *path,
+                       const struct inode *link, struct err *err)
 {
     const char *target = inode_symlink_target(core->tree.inodes, link);
     const char *at = path_of(core, link, op->arena);
@@ -83,11 +115,18 @@ static int refuse_symlink(const struct core *core, const struct op *op, const st
                    target, rest);
 }
 
+int perm_refuse_symlink(struct core *core, const struct op *op, const struct resolved *path,
+                        struct err *err)
+{
+    if (!path->inode || !inode_is_symlink(path->inode)) return 0;
+    return refuse_link(core, op, path, path->inode, err);
+}
+
 static int require_dir(const struct core *core, const struct op *op, const struct resolved *path,
                        const struct inode *inode, bool create, struct err *err)
 {
     if (inode_is_dir(inode)) return 0;
-    if (inode_is_symlink(inode)) return refuse_symlink(core, op, path, inode, err);
+    if (inode_is_symlink(inode)) return refuse_link(core, op, path, inode, err);
     return err_set(err, create ? ERR_NOT_DIRECTORY : ERR_ACCESS, "%s (is not a directory)",
                    path_of(core, inode, op->arena));
 }

@@ -1,6 +1,6 @@
 /*
  * Permission checks as HDFS makes them (FSPermissionChecker): every ancestor needs EXECUTE, then
- * the operation's own needs. The superuser passes all. Refusals are ERR_ACCESS with Apache's text:
+ * the operation's own needs, by mode and ACL. The superuser passes all. Refusals are ERR_ACCESS with Apache's text:
  * Permission denied: user=U, access=WRITE, inode="/p":owner:group:drwxr-xr-x
  *
  * Core thread only; pure.
@@ -48,6 +48,9 @@ int perm_resolve(struct core *core, const struct op *op, const char *path, enum 
  * that go through a file. */
 int perm_check(struct core *core, const struct op *op, const struct resolved *path,
                const struct perm_request *request, struct err *err) MUST_CHECK;
+/* ERR_UNRESOLVED_PATH when the path's last component is a symlink: calls that mean its target. */
+int perm_refuse_symlink(struct core *core, const struct op *op, const struct resolved *path,
+                        struct err *err) MUST_CHECK;
 /* One inode by itself, its ancestors not asked. */
 int perm_check_inode(struct core *core, const struct op *op, const struct inode *inode,
                      enum fs_action action, struct err *err) MUST_CHECK;

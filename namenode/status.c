@@ -54,6 +54,7 @@ void status_fill(struct core *core, const struct inode *inode, const ProtobufCBi
         out->ecpolicy = ec_policy_message(policy, arena);
         out->flags |= PB__HDFS_FILE_STATUS__FLAGS__HAS_EC;
     }
+    if (inode->has_acl) out->flags |= PB__HDFS_FILE_STATUS__FLAGS__HAS_ACL;
     /* The root can always hold snapshots. */
     if (inode == core->tree.root) out->flags |= PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
 }
