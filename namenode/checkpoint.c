@@ -32,6 +32,8 @@ enum {
     CHILD_NICE = 5,
     SAID_MAX = 4096
 };
+#define UPLOAD_MAX_MS (3600 * (int64_t)SECOND_MS)
+#define RECENT_SHARE  0.75 /* ImageServlet's recentImageCheckTimePrecision */
 
 struct checkpoint {
     struct core *core;
@@ -50,6 +52,8 @@ struct checkpoint {
     int64_t child_start_ms;
     int link; /* to the child; -1 none */
     bool ready, told;
+    uint64_t upload_txid; /* somebody sends us an image; 0: nobody */
+    int64_t upload_start_ms;
     struct buf said; /* what came from the child after 'r' */
 };
 
@@ -291,6 +295,8 @@ void checkpoint_tick(struct checkpoint *cp, int64_t now_ms)
         return;
     }
     if (now_ms < cp->next_check_ms || edit_log_failed(cp->log, NULL)) return;
+    if (cp->upload_txid && clock_mono_ms() - cp->upload_start_ms < UPLOAD_MAX_MS) return;
+    cp->upload_txid = 0;
     cp->next_check_ms = now_ms + cp->check_period_ms;
     if (is_due(cp)) {
         if (start_child(cp, now_ms, &err)) log_error("Checkpoint cannot start: %s", err.text);
@@ -333,6 +339,7 @@ int checkpoint_save_now(struct checkpoint *cp, int64_t time_window_ms, uint64_t 
         last - MIN(cp->image_txid, last) <= tx_gap)
         return 0;
     stop_child(cp);
+    cp->upload_txid = 0; /* the purge below takes its file */
     while (tree_reclaim(cp->core, UINT64_MAX)) {}
     uint64_t txid = checkpoint_roll_edits(cp) - 1;
     int rc = save(cp, txid, err);
@@ -345,6 +352,66 @@ int checkpoint_save_now(struct checkpoint *cp, int64_t time_window_ms, uint64_t 
              clock_mono_ms() - start_ms);
     nn_storage_purge(cp->storage);
     return 0;
+}
+
+/* ---- images from a SecondaryNameNode ---- */
+
+int checkpoint_upload_begin(struct checkpoint *cp, uint64_t txid, struct err *err)
+{
+    int64_t age_s = (clock_wall_ms() - cp->image_wall_ms) / SECOND_MS,
+            period_s = (int64_t)((double)cp->period_ms * RECENT_SHARE / SECOND_MS + 0.5);
+
+    if (cp->upload_txid)
+        return err_set(err, ERR_BUSY,
+                       "Another checkpointer is already in the process of uploading a checkpoint "
+                       "made up to transaction ID %" PRIu64,
+                       cp->upload_txid);
+    if (cp->child)
+        return err_set(err, ERR_BUSY,
+                       "Either current namenode is checkpointing or another checkpointer is "
+                       "already in the process of uploading a checkpoint made at transaction ID "
+                       "%" PRIu64,
+                       txid);
+    if (txid > edit_log_synced_txid(cp->log) || !txid)
+        return err_set(err, ERR_ARGUMENT,
+                       "an image of transaction %" PRIu64
+                       " is none of this namenode's, whose last transaction is %" PRIu64,
+                       txid, edit_log_synced_txid(cp->log));
+    if (txid <= cp->image_txid)
+        return err_set(err, ERR_BUSY,
+                       "Either current namenode has checkpointed or another checkpointer already "
+                       "uploaded an checkpoint for txid %" PRIu64,
+                       cp->image_txid);
+    if (age_s < period_s && txid - cp->image_txid < cp->txns)
+        return err_set(err, ERR_BUSY,
+                       "Rejecting a fsimage due to small time delta and txnid delta. Time since "
+                       "previous checkpoint is %" PRId64 " expecting at least %" PRId64
+                       " txnid delta since previous checkpoint is %" PRIu64
+                       " expecting at least %" PRIu64,
+                       age_s, period_s, txid - cp->image_txid, cp->txns);
+    cp->upload_txid = txid;
+    cp->upload_start_ms = clock_mono_ms();
+    return 0;
+}
+
+int checkpoint_upload_commit(struct checkpoint *cp, uint64_t txid, const uint8_t md5[16],
+                             struct err *err)
+{
+    if (cp->upload_txid != txid)
+        return err_set(err, ERR_CANCELLED,
+                       "the namespace was saved while the image of txid %" PRIu64 " came", txid);
+    int rc = image_save_commit(cp->storage, txid, md5, err);
+    if (rc) return rc;
+    cp->image_txid = txid;
+    cp->image_wall_ms = clock_wall_ms();
+    cp->image_missing = false;
+    nn_storage_purge(cp->storage);
+    return 0;
+}
+
+void checkpoint_upload_end(struct checkpoint *cp)
+{
+    cp->upload_txid = 0;
 }
 
 uint64_t checkpoint_last_txid(const struct checkpoint *cp)

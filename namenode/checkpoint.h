@@ -36,6 +36,18 @@ int checkpoint_save_now(struct checkpoint *checkpoint, int64_t time_window_ms, u
  */
 uint64_t checkpoint_roll_edits(struct checkpoint *checkpoint);
 
+/*
+ * An image that a SecondaryNameNode sends (web_upload.c). Between begin and end no child is started; a saveNamespace in between, or an upload
+ * that takes longer than an hour, makes commit fail. begin refuses with ERR_BUSY what Apache answers with 409: one is under way, there is one of
+ * that transaction or a later one, or the last is too young and too few transactions ago; with ERR_ARGUMENT a transaction that never was.
+ * commit makes fsimage.ckpt_TXID in all directories an image and purges.
+ */
+int checkpoint_upload_begin(struct checkpoint *checkpoint, uint64_t txid,
+                            struct err *err) MUST_CHECK;
+int checkpoint_upload_commit(struct checkpoint *checkpoint, uint64_t txid, const uint8_t md5[16],
+                             struct err *err) MUST_CHECK;
+void checkpoint_upload_end(struct checkpoint *checkpoint);
+
 uint64_t checkpoint_last_txid(const struct checkpoint *checkpoint);   /* of the newest image */
 int64_t checkpoint_last_wall_ms(const struct checkpoint *checkpoint); /* when it was written */
 

@@ -111,6 +111,11 @@ static void put_summary(struct image_out *out)
 int image_out_finish(struct image_out *out, uint8_t md5[MD5_SIZE], struct err *err)
 {
     put_summary(out);
+    return image_out_sync(out, md5, err);
+}
+
+int image_out_sync(struct image_out *out, uint8_t md5[MD5_SIZE], struct err *err)
+{
     flush(out);
     md5_finish(out->md5, md5);
     for (size_t i = 0; i < out->target_count; i++) {

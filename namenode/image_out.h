@@ -67,6 +67,8 @@ void image_out_section(struct image_out *out,
                        const char *name); /* what was put since the last section is this one */
 /* Summary, sync, close. */
 int image_out_finish(struct image_out *out, uint8_t md5[MD5_SIZE], struct err *err) MUST_CHECK;
+/* The same for an image that somebody else made, whose bytes after the magic all came by image_out_raw(). */
+int image_out_sync(struct image_out *out, uint8_t md5[MD5_SIZE], struct err *err) MUST_CHECK;
 void image_out_release(struct image_out *out);
 
 #endif

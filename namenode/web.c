@@ -21,7 +21,7 @@ int web_start(struct namenode *nn, struct err *err)
     http_server_route(nn->http, "/conf", web_conf, nn);
     http_server_route(nn->http, "/isActive", web_is_active, nn);
     http_server_route(nn->http, "/fsck", web_fsck, nn);
-    http_server_route(nn->http, "/imagetransfer", web_image_transfer, nn);
+    http_server_route_upload(nn->http, "/imagetransfer", web_image_transfer, &WEB_UPLOAD, nn);
     rc = http_server_listen(nn->http, text, 9870, &nn->http_port, err);
     return rc ? rc : http_server_start(nn->http, err);
 }

@@ -19,7 +19,11 @@ void web_conf(void *namenode, struct http_request *request);
 void web_is_active(void *namenode, struct http_request *request);
 /* web_fsck.c */
 void web_fsck(void *namenode, struct http_request *request);
+/* web_upload.c: the body of a PUT of an image, and its answer */
+extern const struct http_upload WEB_UPLOAD;
+void web_image_put(struct namenode *nn, struct http_request *request);
 /* web_image.c: GET of images and edits (ImageServlet) */
+bool web_same_storage(struct namenode *nn, const char *theirs, struct err *why); /* NULL passes */
 void web_image_transfer(void *namenode, struct http_request *request);
 
 #endif

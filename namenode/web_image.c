@@ -1,4 +1,4 @@
-/* Images and edits for checkpointers, standbys and `dfsadmin -fetchImage` (ImageServlet, TransferFsImage): the reading half. */
+/* Images and edits for checkpointers, standbys and `dfsadmin -fetchImage` (ImageServlet, TransferFsImage): the reading half; web_upload.c has the other. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -25,22 +25,18 @@ static uint64_t number_parameter(const struct http_request *request, const char 
 }
 
 /* Who asks must belong to this namespace: "layoutVersion:namespaceID:cTime:clusterID". Absent passes (fetchImage sends none). */
-static bool same_storage(struct namenode *nn, struct http_request *request)
+bool web_same_storage(struct namenode *nn, const char *theirs, struct err *why)
 {
     const struct core_identity *id = &nn->storage->identity;
-    const char *theirs = http_parameter(request, "storageInfo");
-    struct arena arena = {0};
-    const char *ours = arena_printf(&arena, "%d:%u:%" PRIu64 ":%s", id->layout_version,
-                                    id->namespace_id, id->ctime, id->cluster_id);
+    char *ours = mem_printf("%d:%u:%" PRIu64 ":%s", id->layout_version, id->namespace_id, id->ctime,
+                            id->cluster_id);
     bool same = !theirs || str_eq(theirs, ours);
 
     if (!same)
-        http_reply_text(request, 403,
-                        arena_printf(&arena,
-                                     "This namenode has storage info %s but the secondary expected "
-                                     "%s. The two belong to different namespaces.\n",
-                                     ours, theirs));
-    arena_release(&arena);
+        err_set(why, ERR_INCONSISTENT_STATE,
+                "This namenode has storage info %s but the secondary expected %.200s", ours,
+                theirs);
+    mem_free(ours);
     return same;
 }
 
@@ -136,12 +132,14 @@ static void send_edits(struct namenode *nn, struct http_request *request)
 void web_image_transfer(void *context, struct http_request *request)
 {
     struct namenode *nn = context;
+    struct err why = ERR_INIT;
 
-    if (!str_eq(http_method(request), "GET"))
-        http_reply_text(request, 405,
-                        "images are not uploaded: this namenode checkpoints by itself\n");
-    else if (!same_storage(nn, request))
-        return;
+    if (str_eq(http_method(request), "PUT"))
+        web_image_put(nn, request);
+    else if (!str_eq(http_method(request), "GET"))
+        http_reply_text(request, 405, "GET or PUT\n");
+    else if (!web_same_storage(nn, http_parameter(request, "storageInfo"), &why))
+        http_reply_text(request, 403, why.text);
     else if (http_parameter(request, "getimage"))
         send_image(nn, request);
     else if (http_parameter(request, "getedit"))
