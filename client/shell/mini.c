@@ -27,12 +27,15 @@
 #include "common/mem.h"
 #include "common/net.h"
 #include "common/parse.h"
+#include "common/rand.h"
 #include "common/user.h"
 
 enum {
     DATANODES_MAX = 100,
     DATANODES_DEFAULT = 1,
     PORTS_MAX = 2 + 3 * DATANODES_MAX,
+    PORT_MIN = 10240,
+    PORT_TRIES = 64,
     READY_TIMEOUT_MS = 60000,
     POLL_MS = 3,
     STOP_TIMEOUT_MS = 20000,
@@ -181,13 +184,34 @@ static void count_datanodes(struct mini *mini)
     if (!mini->datanode_count) mini->datanode_count = DATANODES_DEFAULT;
 }
 
-/* A free port; its socket stays open so that it is not chosen twice. */
+/* Where the kernel's own choices for outgoing connections begin. */
+static unsigned ephemeral_from(void)
+{
+    FILE *file = fopen("/proc/sys/net/ipv4/ip_local_port_range", "re");
+    unsigned from = 0;
+
+    if (file && fscanf(file, "%u", &from) != 1) from = 0;
+    if (file) fclose(file);
+    return from;
+}
+
+/* A free port, below those that connections get: one of these could take it while the daemon is down between stop and start. Its socket stays
+ * open so that it is not chosen twice. */
 static int choose_port(struct mini *mini, uint16_t *port, struct err *err)
 {
-    const struct net_addr any = {.host = "127.0.0.1"};
+    struct net_addr addr = {.host = "127.0.0.1"};
+    unsigned limit = ephemeral_from();
+    struct rand rand;
+    int rc = ERR_CONNECT;
 
     assert(mini->port_count < PORTS_MAX);
-    int rc = net_listen(&any, 1, &mini->port_fds[mini->port_count], port, err);
+    rand_seed_system(&rand);
+    for (int tries = 0; rc && tries < PORT_TRIES && limit > PORT_MIN; tries++) {
+        addr.port = (uint16_t)(PORT_MIN + rand_below(&rand, MIN(limit, 65536u) - PORT_MIN));
+        rc = net_listen(&addr, 1, &mini->port_fds[mini->port_count], port, NULL);
+    }
+    addr.port = 0;
+    if (rc) rc = net_listen(&addr, 1, &mini->port_fds[mini->port_count], port, err);
     if (!rc) mini->port_count++;
     return rc;
 }

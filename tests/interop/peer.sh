@@ -90,10 +90,19 @@ tool() {
 
 free_ports() { # N distinct free ports on 127.0.0.1
     python3 - "$1" <<'PY'
-import socket, sys
+import random, socket, sys
+try:
+    limit = int(open("/proc/sys/net/ipv4/ip_local_port_range").read().split()[0])
+except OSError:
+    limit = 32768
 held = []
-for _ in range(int(sys.argv[1])):
-    s = socket.socket(); s.bind(("127.0.0.1", 0)); held.append(s)
+while len(held) < int(sys.argv[1]):
+    s = socket.socket()
+    try: # below the ports of outgoing connections, which could take one while its daemon is down
+        s.bind(("127.0.0.1", random.randrange(10240, limit) if limit > 12000 else 0))
+    except OSError:
+        continue
+    held.append(s)
 print(*[s.getsockname()[1] for s in held])
 PY
 }
