@@ -130,7 +130,7 @@ check-scenario: all $(LIVE)
 kill-soak: all $(LIVE)
 	@ROUNDS=$${ROUNDS:-200} TEST_TIMEOUT=7200 BUILD=$B tests/run tests/scenario/30_kill9.sh
 check-interop: deps-interop
-	@$(MAKE) --no-print-directory -j2 all
+	@$(MAKE) --no-print-directory -j2 all $(LIVE)
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
 round-trip-soak: deps-interop all
 	@JOBS=1 TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/soak_round_trip.sh

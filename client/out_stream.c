@@ -615,6 +615,18 @@ unsigned out_stream_replicas(struct out_stream *stream)
     return count;
 }
 
+uint16_t out_stream_replica_port(struct out_stream *stream, unsigned index)
+{
+    const struct pipeline *pipeline = &stream->pipeline;
+    uint16_t port = 0;
+
+    pthread_mutex_lock(&stream->lock);
+    if (pipeline->stage >= PIPELINE_STREAMING && index < pipeline->count)
+        port = (uint16_t)pipeline->nodes[index].info->id->xferport;
+    pthread_mutex_unlock(&stream->lock);
+    return port;
+}
+
 /* ---- idle streams ---- */
 
 void out_stream_tick(struct out_stream *stream)

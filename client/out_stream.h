@@ -39,5 +39,7 @@ int out_stream_close(struct out_stream *stream, struct err *err) MUST_CHECK;
 void out_stream_abort(struct out_stream *stream);
 /* Datanodes in the present pipeline; 0 between blocks. */
 unsigned out_stream_replicas(struct out_stream *stream);
+/* The data port of the index-th of them, the nearest first; 0: there are not so many. */
+uint16_t out_stream_replica_port(struct out_stream *stream, unsigned index);
 
 #endif
