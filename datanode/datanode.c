@@ -11,6 +11,7 @@
 #include "datanode/ipc_ops.h"
 #include "datanode/nn_link.h"
 #include "datanode/scan_block.h"
+#include "datanode/scan_diff.h"
 #include "datanode/syncer.h"
 #include "datanode/xceiver.h"
 
@@ -220,6 +221,7 @@ static int start(struct datanode *dn, struct err *err)
     dn->dataset->disk_error_arg = dn;
     dn->dataset->syncer = syncer_new();
     dn->scan = scan_block_new(dn->dataset, dn->conf);
+    dn->diff = scan_diff_new(dn->dataset, dn->conf);
     dn->calls = worker_pool_new("call", CALL_THREADS, CALL_QUEUE);
     dn->transfers = worker_pool_new("transfer", TRANSFER_THREADS, WORK_QUEUE);
     dn->recoveries = worker_pool_new("recover", RECOVERY_THREADS, WORK_QUEUE);
@@ -262,6 +264,7 @@ void datanode_stop(struct datanode *dn)
     nn_services_stop(dn); /* calls to namenodes end, so that workers do not wait for them */
     if (dn->xceiver) xceiver_stop(dn->xceiver);
     scan_block_free(dn->scan);
+    scan_diff_free(dn->diff);
     worker_pool_free(dn->transfers);
     worker_pool_free(dn->recoveries);
     worker_pool_free(dn->calls);

@@ -8,6 +8,7 @@
  *   link threads   two per namenode: heartbeats and full reports; changes   nn_link.h
  *   syncer         closed blocks to the disk                                syncer.h
  *   scan threads   one per volume: replicas held against their checksums    scan_block.h
+ *   diff thread    what the disks hold against the memory                   scan_diff.h
  */
 #ifndef DATANODE_DATANODE_H
 #define DATANODE_DATANODE_H
@@ -23,6 +24,7 @@
 struct http_server;
 struct nn_service;
 struct scan_block;
+struct scan_diff;
 struct xceiver;
 
 enum { DN_SERVICES_MAX = DATASET_POOLS_MAX };
@@ -48,6 +50,7 @@ struct datanode {
     struct loop *loop;
     struct dataset *dataset;
     struct scan_block *scan; /* NULL: turned off */
+    struct scan_diff *diff;  /* likewise */
     struct xceiver *xceiver;
     struct rpc_server *rpc;
     struct http_server *http;

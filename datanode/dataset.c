@@ -389,18 +389,18 @@ static int read_finalized(struct block_pool *pool, const struct replica *replica
     return 1;
 }
 
-/* The map has it, the disk does not: forget it, and say so to the namenode. */
-static void forget_missing(struct block_pool *pool, const struct replica *replica)
+bool dataset_forget_missing(struct block_pool *pool, const struct replica *replica)
 {
     char text[BLOCK_TEXT_MAX];
 
-    if (!replica_map_remove(pool->map, replica)) return;
+    if (!replica_map_remove(pool->map, replica)) return false;
     log_error("%s is gone from %s; removed from the map",
               block_text(pool, replica->id, replica->gs, text), pool->dirs[replica->volume]);
     account_used(pool, replica->volume, -disk_use(replica->length));
     account_block(pool, replica->volume, -1);
     nn_report_deleted(pool->report, pool->dataset->volumes[replica->volume], replica->id,
                       replica->gs);
+    return true;
 }
 
 static int open_read_once(struct block_pool *pool, const struct block_name *block,
@@ -427,7 +427,7 @@ static int open_read_once(struct block_pool *pool, const struct block_name *bloc
                      block_text(pool, block->id, block->gs, text),
                      replica_state_name(replica.state));
     if (rc == ERR_NOT_FOUND && replica.state == REPLICA_FINALIZED) {
-        forget_missing(pool, &replica);
+        dataset_forget_missing(pool, &replica);
         rc = not_found(pool, block, err);
     }
     release_open(&replica);

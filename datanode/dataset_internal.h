@@ -43,6 +43,9 @@ void publish_open(struct block_pool *pool, const struct replica *was, struct rep
 int finalize_locked(struct block_pool *pool, struct replica_open *open, int64_t length, bool sync,
                     struct err *err) MUST_CHECK;
 
+/* The map has it, the disk does not: forgets it, and says so to the namenode. False when the map has changed. */
+bool dataset_forget_missing(struct block_pool *pool, const struct replica *replica);
+
 /* Accounts. Length is the data's; the meta file is added. */
 void account_used(struct block_pool *pool, uint16_t volume, int64_t bytes);
 void account_block(struct block_pool *pool, uint16_t volume, int count);

@@ -1,6 +1,5 @@
 #include "datanode/scan_dir.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
@@ -12,20 +11,10 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "datanode/block_list.h"
 #include "datanode/dataset_internal.h"
 
 enum { FINALIZED_DEPTH_MAX = 4 };
-
-/* The names of one folder that concern blocks. */
-struct listing {
-    struct found {
-        int64_t id;
-        uint64_t gs;
-    } * metas;
-    int64_t *datas;
-    char **dirs;
-    size_t meta_count, meta_capacity, data_count, data_capacity, dir_count, dir_capacity;
-};
 
 struct volume_scan {
     pthread_t thread;
@@ -35,77 +24,6 @@ struct volume_scan {
     int rc;
     struct err err;
 };
-
-static void listing_release(struct listing *list)
-{
-    for (size_t i = 0; i < list->dir_count; i++) mem_free(list->dirs[i]);
-    mem_free(list->dirs);
-    mem_free(list->metas);
-    mem_free(list->datas);
-}
-
-static int by_id_then_gs(const void *a, const void *b)
-{
-    const struct found *x = a, *y = b;
-
-    if (x->id != y->id) return x->id < y->id ? -1 : 1;
-    return x->gs < y->gs ? -1 : x->gs > y->gs;
-}
-
-static void list_name(struct listing *list, const char *name, unsigned char type)
-{
-    struct found meta;
-    int64_t id;
-
-    if (type == DT_DIR) {
-        if (*name == '.') return;
-        GROW(list->dirs, list->dir_capacity, list->dir_count + 1);
-        list->dirs[list->dir_count++] = mem_strdup(name);
-    } else if (block_parse_data_name(name, &id)) {
-        GROW(list->datas, list->data_capacity, list->data_count + 1);
-        list->datas[list->data_count++] = id;
-    } else if (block_parse_meta_name(name, &meta.id, &meta.gs)) {
-        GROW(list->metas, list->meta_capacity, list->meta_count + 1);
-        list->metas[list->meta_count++] = meta;
-    }
-}
-
-static int list_dir(const char *dir, struct listing *list, struct err *err)
-{
-    DIR *d = opendir(dir);
-    struct dirent *entry;
-
-    *list = (struct listing){0};
-    if (!d) return errno == ENOENT ? 0 : err_set_errno(err, errno, "open %s", dir);
-    while ((errno = 0, entry = readdir(d))) {
-        unsigned char type = entry->d_type;
-        struct stat st;
-        if (type == DT_UNKNOWN && !fstatat(dirfd(d), entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
-            type = S_ISDIR(st.st_mode) ? DT_DIR : DT_REG;
-        list_name(list, entry->d_name, type);
-    }
-    int rc = errno ? err_set_errno(err, errno, "read %s", dir) : 0;
-    closedir(d);
-    if (list->meta_count) qsort(list->metas, list->meta_count, sizeof *list->metas, by_id_then_gs);
-    return rc;
-}
-
-/* The meta file of the block with the highest GS; false when there is none. */
-static bool newest_meta(const struct listing *list, int64_t id, uint64_t *gs)
-{
-    size_t low = 0, high = list->meta_count;
-
-    while (low < high) { /* the first entry behind the id */
-        size_t middle = low + (high - low) / 2;
-        if (list->metas[middle].id <= id)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    if (!low || list->metas[low - 1].id != id) return false;
-    *gs = list->metas[low - 1].gs;
-    return true;
-}
 
 /* ---- into the map ---- */
 
@@ -161,7 +79,7 @@ static void add_replica(struct volume_scan *scan, const struct replica *replica)
 
 /* ---- finalized ---- */
 
-static int add_finalized(struct volume_scan *scan, const char *dir, const struct listing *list,
+static int add_finalized(struct volume_scan *scan, const char *dir, const struct block_list *list,
                          int64_t id, struct err *err)
 {
     struct replica replica = {.id = id, .volume = scan->volume, .state = REPLICA_FINALIZED};
@@ -169,7 +87,7 @@ static int add_finalized(struct volume_scan *scan, const char *dir, const struct
     struct pair_paths here, proper;
     struct stat st;
 
-    if (!newest_meta(list, id, &replica.gs)) replica.gs = 0;
+    if (!block_list_gs(list, id, &replica.gs)) replica.gs = 0;
     block_data_name(name, id);
     snprintf(here.data, sizeof here.data, "%s/%s", dir, name);
     if (stat(here.data, &st)) return err_set_errno(err, errno, "stat %s", here.data);
@@ -191,17 +109,17 @@ static int add_finalized(struct volume_scan *scan, const char *dir, const struct
 
 static int scan_finalized(struct volume_scan *scan, const char *dir, int depth, struct err *err)
 {
-    struct listing list;
+    struct block_list list;
     char below[PATH_MAX];
 
-    int rc = list_dir(dir, &list, err);
+    int rc = block_list_read(dir, &list, err);
     for (size_t i = 0; i < list.data_count && !rc; i++)
         rc = add_finalized(scan, dir, &list, list.datas[i], err);
     for (size_t i = 0; i < list.dir_count && !rc && depth < FINALIZED_DEPTH_MAX; i++) {
         snprintf(below, sizeof below, "%s/%s", dir, list.dirs[i]);
         rc = scan_finalized(scan, below, depth + 1, err);
     }
-    listing_release(&list);
+    block_list_release(&list);
     return rc;
 }
 
@@ -213,14 +131,14 @@ static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct 
 {
     struct block_pool *pool = scan->pool;
     struct pair_paths from, to;
-    struct listing list;
+    struct block_list list;
     char dir[PATH_MAX];
     uint64_t gs;
 
     block_dir_path(dir, pool->dirs[scan->volume], BLOCK_FINALIZED, id);
-    int rc = list_dir(dir, &list, err);
-    *joined = !rc && newest_meta(&list, id, &gs);
-    listing_release(&list);
+    int rc = block_list_read(dir, &list, err);
+    *joined = !rc && block_list_gs(&list, id, &gs);
+    block_list_release(&list);
     if (!*joined) return rc;
     pair_paths(&from, pool, scan->volume, BLOCK_RBW, id, gs);
     pair_paths(&to, pool, scan->volume, BLOCK_FINALIZED, id, gs);
@@ -234,14 +152,14 @@ static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct 
     return 0;
 }
 
-static int add_waiting(struct volume_scan *scan, const struct listing *list, int64_t id,
+static int add_waiting(struct volume_scan *scan, const struct block_list *list, int64_t id,
                        struct err *err)
 {
     struct replica replica = {.id = id, .volume = scan->volume, .state = REPLICA_RWR};
     struct pair_paths paths;
     struct stat st;
 
-    if (!newest_meta(list, id, &replica.gs)) {
+    if (!block_list_gs(list, id, &replica.gs)) {
         bool joined;
         int rc = join_pair(scan, id, &joined, err);
         if (!rc && !joined)
@@ -266,12 +184,12 @@ static int add_waiting(struct volume_scan *scan, const struct listing *list, int
 
 static int scan_rbw(struct volume_scan *scan, const char *dir, struct err *err)
 {
-    struct listing list;
+    struct block_list list;
 
-    int rc = list_dir(dir, &list, err);
+    int rc = block_list_read(dir, &list, err);
     for (size_t i = 0; i < list.data_count && !rc; i++)
         rc = add_waiting(scan, &list, list.datas[i], err);
-    listing_release(&list);
+    block_list_release(&list);
     return rc;
 }
 

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Bytes rot where nobody reads them: the scanner finds it, and the cluster makes a good copy.
+# Bytes rot where nobody reads them, files vanish: the scanners find it, and the cluster makes a good copy.
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/daemons.sh"
 cluster_start --datanodes 3 -D dfs.heartbeat.interval=1 -D dfs.namenode.redundancy.interval.seconds=1s -D dfs.replication=2 \
-    -D dfs.block.scanner.volume.bytes.per.second=64m || finish
+    -D dfs.block.scanner.volume.bytes.per.second=64m -D dfs.datanode.directoryscan.interval=2s || finish
 hdfs() { timeout 60 "$BUILD/bin/hdfs" "$@"; }
 dfs() { timeout 60 "$BUILD/bin/dfs" "$@"; }
 
@@ -31,4 +31,12 @@ check "fsck says healthy" wait_until 20 healthy
 page() { curl -sf "http://$(daemon_conf "$owner" dfs.datanode.http.address)/blockScannerReport"; }
 seen() { page | grep -q 'Block scan errors since restart *: *[1-9]'; }
 check "the page of the scanner counts it" wait_until 10 seen
+
+replica=$(find "$CLUSTER" -path "*/datanode*/data/current/*" -name "$id" | head -n 1)
+owner=${replica#"$CLUSTER"/}; owner=${owner%%/*}
+rm "$replica"
+missed() { log_says "$owner" "$id.*removed from the map"; }
+check "a file that vanished is missed" wait_until 20 missed
+check "two good ones are there again" wait_until 40 two_good
+check "fsck says healthy" wait_until 20 healthy
 finish
