@@ -1,9 +1,10 @@
 /*
  * Hashing, and an open-addressing table of 4-byte references to objects that live elsewhere
- * (inodes, blocks): 5 to 10 bytes per entry, no pointers, no allocation per entry. The table knows
- * objects through one callback that hashes a reference, and through the caller's match at a lookup.
- * It grows a few entries at a time, along with the inserts, so that no insert waits for a rehash of
- * millions. Reference 0 means none and is never stored; UINT32_MAX is reserved.
+ * (inodes, blocks): 6 to 9 bytes per entry, no pointers, no allocation per entry. A lookup costs one
+ * cache line of the table and, but for one in some hundred, no object other than the one found. The
+ * table knows objects through one callback that hashes a reference, and through the caller's match
+ * at a lookup. It grows a few entries at a time, along with the inserts, so that no insert waits for
+ * a rehash of millions. Reference 0 means none and is never stored.
  *
  * Thread rules: one thread at a time; lookups change nothing.
  */
@@ -20,16 +21,18 @@ hash_process_seed(void); /* differs in every process: for keys that strangers ch
 typedef uint64_t (*hash_of_reference)(const void *context, uint32_t reference);
 typedef bool (*hash_match)(const void *context, uint32_t reference, const void *key);
 
+struct hash_bucket;
 struct hash_slots {
-    uint32_t *slots;
-    uint64_t size; /* a power of two, or 0 */
-    uint64_t used; /* live entries */
+    struct hash_bucket *buckets;
+    void *memory;   /* around buckets, which are aligned */
+    uint64_t count; /* of buckets */
+    uint64_t used;  /* live entries */
 };
 
 /* Fields are private to hash.c. */
 struct hash_table {
     struct hash_slots now, old; /* old: while growing, what has not moved yet */
-    uint64_t move_next;         /* first slot of old that has not moved */
+    uint64_t move_next;         /* first bucket of old that has not moved */
     hash_of_reference hash;
     const void *context; /* handed to hash and match */
 };
@@ -45,12 +48,14 @@ uint32_t hash_find(const struct hash_table *table, uint64_t hash, hash_match mat
 /* `reference` must not be in the table, nor 0. Its object must already hash as it will from now on.
  */
 void hash_insert(struct hash_table *table, uint32_t reference);
+/* As many hash_insert(), but without waiting for memory at each. */
+void hash_insert_all(struct hash_table *table, const uint32_t *references, size_t count);
 /* Removes an entry that is there; its object must still hash as it did. */
 void hash_remove(struct hash_table *table, uint32_t reference);
 static inline uint64_t hash_count(const struct hash_table *table)
 {
     return table->now.used + table->old.used;
 }
-uint64_t hash_memory(const struct hash_table *table); /* bytes of the slots */
+uint64_t hash_memory(const struct hash_table *table); /* bytes of the buckets */
 
 #endif

@@ -8,6 +8,7 @@
 #include "common/log.h"
 #include "namenode/acl.h"
 #include "namenode/ec_policy.h"
+#include "namenode/image_ids.h"
 #include "namenode/image_in.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
@@ -19,6 +20,7 @@ enum {
     BLOCKS_PER_FILE_MAX = 1 << 24,
     ACTION_BITS = 7,
     DEPTH_MAX = 100000, /* of directories within each other */
+    INODE_BYTES_MIN = 8,
 };
 #define TIME_MAX_MS ((INT64_C(1) << 48) - 1)
 #define LENGTH_MAX  ((UINT64_C(1) << 44) - 1)
@@ -40,6 +42,9 @@ struct loader {
     struct image_in in;
     struct text *texts;
     uint32_t mask_bits;
+    struct image_ids ids;
+    uint32_t *children; /* of one directory */
+    size_t child_capacity;
     struct pending_quota *quotas; /* set at the end: counting needs the whole tree */
     size_t quota_count, quota_capacity;
     uint64_t times_clamped;
@@ -435,8 +440,8 @@ static int make_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
     if (!n->id || n->id > INT64_MAX) return bad(err, "impossible id", n->id);
     if (root && n->type != PB__INODE_SECTION__TYPE__DIRECTORY)
         return bad(err, "the root is no directory", n->id);
-    if (!root && inode_find(tree->inodes, n->id)) return bad(err, "is there twice", n->id);
-    *out = root ? tree->root : inode_new(tree->inodes, (enum inode_type)n->type, n->id);
+    if (!root && image_ids_find(&l->ids, n->id)) return bad(err, "is there twice", n->id);
+    *out = root ? tree->root : image_ids_new(&l->ids, (enum inode_type)n->type, n->id);
     if (!root) inode_set_name(tree->inodes, *out, n->name.data, n->name.len);
     tree->inode_id_last = MAX(tree->inode_id_last, n->id);
     return 0;
@@ -460,6 +465,16 @@ static int load_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
     }
 }
 
+/* The image's own number of its inodes is believed as far as its bytes could hold them. */
+static void expect_inodes(struct loader *l, const Pb__INodeSection *header,
+                          const struct image_reader *reader)
+{
+    uint64_t count = MIN(header->numinodes, (uint64_t)cursor_left(&reader->raw) / INODE_BYTES_MIN);
+
+    tree_expect(&l->core->tree, count);
+    image_ids_init(&l->ids, l->core->tree.inodes, count, header->lastinodeid);
+}
+
 static int load_inodes(struct loader *l, struct err *err)
 {
     _Static_assert((int)PB__INODE_SECTION__TYPE__FILE == INODE_FILE &&
@@ -481,6 +496,7 @@ static int load_inodes(struct loader *l, struct err *err)
         expected = header->numinodes;
         if (header->lastinodeid <= INT64_MAX)
             l->core->tree.inode_id_last = MAX(l->core->tree.inode_id_last, header->lastinodeid);
+        expect_inodes(l, header, &reader);
     }
     while (rc > 0) {
         arena_clear(&l->arena);
@@ -491,6 +507,7 @@ static int load_inodes(struct loader *l, struct err *err)
         if (rc == 0) rc = 1;
         count++;
     }
+    image_ids_flush(&l->ids);
     image_reader_close(&reader);
     if (rc < 0) return rc == ERR_CORRUPT ? err_wrap(err, rc, "%s", l->in.path) : rc;
     if (count == expected) return 0;
@@ -510,16 +527,27 @@ static bool makes_ring(const struct loader *l, const struct inode *dir, const st
     return false;
 }
 
+static int find_child(struct loader *l, const struct inode *dir, uint64_t id, struct inode **out,
+                      struct err *err)
+{
+    struct inode *child = *out = image_ids_find(&l->ids, id);
+
+    if (!child) return bad(err, "a directory lists it, but it is not there", id);
+    if (child == l->core->tree.root || child->parent)
+        return bad(err, "it is in two directories", id);
+    if (inode_is_dir(child) && makes_ring(l, dir, child))
+        return bad(err, "its directories form a ring", id);
+    return 0;
+}
+
 static int link_child(struct loader *l, struct inode *dir, uint64_t id, struct err *err)
 {
     struct tree *tree = &l->core->tree;
-    struct inode *child = inode_find(tree->inodes, id);
+    struct inode *child;
     size_t length;
+    int rc = find_child(l, dir, id, &child, err);
 
-    if (!child) return bad(err, "a directory lists it, but it is not there", id);
-    if (child == tree->root || child->parent) return bad(err, "it is in two directories", id);
-    if (inode_is_dir(child) && makes_ring(l, dir, child))
-        return bad(err, "its directories form a ring", id);
+    if (rc) return rc;
     const uint8_t *name = inode_name(child, &length);
     if (tree_child(tree, dir, name, length))
         return bad(err, "its name is taken in its directory", id);
@@ -530,13 +558,19 @@ static int link_child(struct loader *l, struct inode *dir, uint64_t id, struct e
 static int load_children(struct loader *l, void *message, struct err *err)
 {
     const Pb__INodeDirectorySection__DirEntry *entry = message;
-    struct inode *dir = inode_find(l->core->tree.inodes, entry->parent);
+    struct inode *dir = image_ids_find(&l->ids, entry->parent), *child;
     int rc = 0;
 
     if (entry->n_refchildren) return unsupported(l, "snapshots", err);
     if (!dir || !inode_is_dir(dir))
         return bad(err, "it has children, but is no directory", entry->parent);
-    for (size_t i = 0; i < entry->n_children && !rc; i++)
+    GROW(l->children, l->child_capacity, entry->n_children);
+    for (size_t i = 0; i < entry->n_children && !rc; i++) {
+        rc = find_child(l, dir, entry->children[i], &child, err);
+        if (!rc) l->children[i] = inode_reference(child);
+    }
+    if (rc || tree_link_all(&l->core->tree, dir, l->children, entry->n_children)) return rc;
+    for (size_t i = 0; i < entry->n_children && !rc; i++) /* in another order, or in parts */
         rc = link_child(l, dir, entry->children[i], err);
     return rc;
 }
@@ -605,6 +639,8 @@ int image_load_file(struct core *core, const char *path, struct err *err)
                  core->txid_applied, path, inode_count(core->tree.inodes), clock_mono_ms() - start);
     image_in_close(&l.in);
     texts_release(&l);
+    image_ids_release(&l.ids);
+    mem_free(l.children);
     mem_free(l.quotas);
     arena_release(&l.arena);
     return rc;

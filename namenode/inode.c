@@ -350,12 +350,12 @@ void inode_table_detached(struct inode_table *table, int64_t change)
     assert(table->detached >= 0);
 }
 
-struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id)
+struct inode *inode_new_unknown(struct inode_table *table, enum inode_type type, uint64_t id)
 {
     uint32_t reference = table->free;
     struct inode *inode;
 
-    assert(type != INODE_FREE && !find_any(table, id));
+    assert(type != INODE_FREE);
     if (reference) {
         inode = inode_at(table, reference);
         table->free = inode->parent;
@@ -367,8 +367,26 @@ struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_
     }
     inode->id = id;
     inode->type = type;
-    hash_insert(&table->ids, reference);
     return inode;
+}
+
+struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id)
+{
+    assert(!find_any(table, id));
+    struct inode *inode = inode_new_unknown(table, type, id);
+
+    hash_insert(&table->ids, inode_reference(inode));
+    return inode;
+}
+
+void inode_index(struct inode_table *table, const uint32_t *references, size_t count)
+{
+    hash_insert_all(&table->ids, references, count);
+}
+
+void inode_expect(struct inode_table *table, uint64_t count)
+{
+    hash_reserve(&table->ids, count);
 }
 
 static void forget_block_size(struct inode_table *table, struct inode *inode)

@@ -69,6 +69,11 @@ void inode_table_free(struct inode_table *table);
 /* A new inode of `type` with this id (which must not be in use), unlinked, owned by nobody yet.
  * Enters the id index. */
 struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id);
+/* For images: as inode_new(), but unknown to inode_find() before inode_index(), which takes many at once. That no other inode has the
+ * id is the caller's business. */
+struct inode *inode_new_unknown(struct inode_table *table, enum inode_type type, uint64_t id);
+void inode_index(struct inode_table *table, const uint32_t *references, size_t count);
+void inode_expect(struct inode_table *table, uint64_t count); /* so many inodes will there be */
 /* Frees the inode and its side entries; it must be unlinked, without children and without blocks.
  */
 void inode_free(struct inode_table *table, struct inode *inode);

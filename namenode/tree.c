@@ -262,7 +262,7 @@ static struct dir_children *children_insert(const struct tree *tree, struct dir_
     } else {
         if (children->count == children->capacity)
             children = children_resize(children, sizeof(uint32_t),
-                                       MIN(children->capacity * 3 / 2, (uint32_t)CHUNK_MAX));
+                                       MIN(children->capacity * 3 / 2 + 1, (uint32_t)CHUNK_MAX));
         put(children->references, (uint32_t)children->count, place.index, reference);
     }
     children->count++;
@@ -377,6 +377,63 @@ void tree_link(struct tree *tree, struct inode *dir, struct inode *child)
     child->parent = inode_reference(dir);
     dir->children = children_insert(tree, dir->children, child);
     hash_insert(&tree->index->table, inode_reference(child));
+}
+
+/* Full arrays: `references` are known to be in order. */
+static struct dir_children *children_of(const uint32_t *references, size_t count)
+{
+    bool large = count > CHUNK_MAX;
+    size_t chunks = large ? DIV_UP(count, CHUNK_MAX) : 0;
+    size_t elements = large ? chunks * sizeof(struct chunk) : count * sizeof *references;
+    struct dir_children *children = mem_alloc(sizeof *children + elements);
+
+    *children = (struct dir_children){.count = count,
+                                      .capacity = (uint32_t)(large ? chunks : count),
+                                      .chunk_count = (uint32_t)chunks};
+    if (!large) memcpy(children->references, references, elements);
+    for (size_t i = 0; i < chunks; i++) {
+        size_t first = i * CHUNK_MAX, length = MIN(count - first, (size_t)CHUNK_MAX);
+        uint32_t *copy = mem_alloc(CHUNK_MAX * sizeof *copy);
+
+        memcpy(copy, references + first, length * sizeof *copy);
+        children->chunks[i] = (struct chunk){.references = copy, .count = (uint32_t)length};
+    }
+    return children;
+}
+
+static bool are_in_order(const struct tree *tree, const uint32_t *references, size_t count)
+{
+    struct name before = {.length = 0};
+
+    for (size_t i = 0; i < count; i++) {
+        struct name name = name_of(inode_at(tree->inodes, references[i]));
+
+        if (i && name_compare(before, name) >= 0) return false;
+        before = name;
+    }
+    return true;
+}
+
+bool tree_link_all(struct tree *tree, struct inode *dir, const uint32_t *references, size_t count)
+{
+    assert(inode_is_dir(dir));
+    if (dir->children || !count || count > UINT32_MAX || !are_in_order(tree, references, count))
+        return false;
+    dir->children = children_of(references, count);
+    for (size_t i = 0; i < count; i++) {
+        struct inode *child = inode_at(tree->inodes, references[i]);
+
+        assert(!child->parent && child != tree->root);
+        child->parent = inode_reference(dir);
+    }
+    hash_insert_all(&tree->index->table, references, count);
+    return true;
+}
+
+void tree_expect(struct tree *tree, uint64_t count)
+{
+    inode_expect(tree->inodes, count);
+    hash_reserve(&tree->index->table, count);
 }
 
 void tree_unlink(struct tree *tree, struct inode *child)

@@ -58,6 +58,9 @@ struct inode *tree_child(const struct tree *tree, const struct inode *dir, const
                          size_t length);
 /* `child` must be unlinked and carry its name; the name must be free in `dir`. */
 void tree_link(struct tree *tree, struct inode *dir, struct inode *child);
+/* For images: links children that are in order, to a directory without any. False, and nothing is linked, when they are not. */
+bool tree_link_all(struct tree *tree, struct inode *dir, const uint32_t *children, size_t count);
+void tree_expect(struct tree *tree, uint64_t count); /* so many inodes will there be */
 void tree_unlink(struct tree *tree, struct inode *child);
 /* Moves a linked inode to another name or directory in one step. */
 void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name,

@@ -109,7 +109,7 @@ static void test_reserve(void **state)
     for (uint32_t i = 100; i < VALUES; i++) hash_insert(&table, i), world->in[i] = true;
     check_all(&table, world, VALUES);
     assert_int_equal(hash_memory(&table), memory);
-    assert_true(memory <= (uint64_t)VALUES * 12);
+    assert_true(memory <= (uint64_t)VALUES * 7);
     hash_release(&table);
     mem_free(world);
 }

@@ -337,6 +337,63 @@ static void test_bytes_per_inode(void **state)
     tree_release(&tree);
 }
 
+/* Directories as an image brings them, at the bounds of arrays and chunks; they go on like any other. */
+static void check_linked_at_once(uint32_t count)
+{
+    struct tree tree;
+    uint32_t *children = NEW_ARRAY(uint32_t, count);
+    struct inode *page[4];
+    uint64_t remaining;
+    char name[32];
+
+    assert_int_equal(tree_init(&tree), 0);
+    struct inode *dir = make(&tree, tree.root, INODE_DIRECTORY, "d");
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "f%06u", i * 2);
+        children[i] = inode_reference(make(&tree, NULL, INODE_FILE, name));
+    }
+    if (count > 1) {
+        uint32_t first = children[0];
+
+        children[0] = children[1];
+        children[1] = first;
+        assert_false(tree_link_all(&tree, dir, children, count));
+        assert_int_equal(dir_child_count(dir), 0);
+        assert_null(inode_parent(tree.inodes, inode_at(tree.inodes, children[0])));
+        children[1] = children[0];
+        children[0] = first;
+    }
+    assert_true(tree_link_all(&tree, dir, children, count));
+    assert_int_equal(dir_child_count(dir), count);
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "f%06u", i * 2);
+        assert_ptr_equal(tree_child(&tree, dir, name, strlen(name)),
+                         inode_at(tree.inodes, children[i]));
+        assert_ptr_equal(dir_child_at(&tree, dir, i), inode_at(tree.inodes, children[i]));
+    }
+    assert_false(tree_link_all(&tree, dir, children, count)); /* it has children */
+    for (uint32_t i = 0; i < count; i++) {
+        snprintf(name, sizeof name, "f%06u", i * 2 + 1);
+        make(&tree, dir, INODE_FILE, name);
+    }
+    size_t listed = dir_list(&tree, dir, "f000000", 7, page, ARRAY_LEN(page), &remaining);
+    assert_int_equal(listed + remaining, 2 * count - 1);
+    assert_name(page[0], "f000001");
+    for (uint32_t i = 0; i < count; i++) drop(&tree, inode_at(tree.inodes, children[i]));
+    assert_int_equal(dir_child_count(dir), count);
+    mem_free(children);
+    tree_release(&tree);
+}
+
+static void test_linked_at_once(void **state)
+{
+    (void)state;
+    for (uint32_t count = 1; count < 8; count++) check_linked_at_once(count);
+    check_linked_at_once(512);
+    check_linked_at_once(513);
+    check_linked_at_once(1600);
+}
+
 /* ---- inodes ---- */
 
 static void test_names_and_owners(void **state)
@@ -593,6 +650,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_random_tree),      cmocka_unit_test(test_walk_in_slices),
         cmocka_unit_test(test_large_directory),  cmocka_unit_test(test_bytes_per_inode),
+        cmocka_unit_test(test_linked_at_once),
         cmocka_unit_test(test_names_and_owners), cmocka_unit_test(test_block_sizes),
         cmocka_unit_test(test_block_list),       cmocka_unit_test(test_resolve),
         cmocka_unit_test(test_valid_names),      cmocka_unit_test(test_leases),
