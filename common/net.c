@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <poll.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <sys/sendfile.h>
 #include <unistd.h>
@@ -37,6 +38,68 @@ void net_set_keepalive(int fd)
     set_option(fd, SOL_SOCKET, SO_KEEPALIVE, 1);
 }
 
+static bool same_address(const struct net_sockaddr *a, const struct net_sockaddr *b)
+{
+    const void *left = &a->storage, *right = &b->storage;
+
+    if (a->storage.ss_family != b->storage.ss_family) return false;
+    if (a->storage.ss_family == AF_INET)
+        return ((const struct sockaddr_in *)left)->sin_addr.s_addr ==
+               ((const struct sockaddr_in *)right)->sin_addr.s_addr;
+    return a->storage.ss_family == AF_INET6 &&
+           IN6_ARE_ADDR_EQUAL(&((const struct sockaddr_in6 *)left)->sin6_addr,
+                              &((const struct sockaddr_in6 *)right)->sin6_addr);
+}
+
+/*
+ * Within a host there is no line to share. Where the system's congestion control paces what it sends
+ * (BBR), that only costs: timers and small segments, more than twice the CPU time for each byte. A
+ * socket that was BBR's once is paced for ever, so all begin with Reno, which is in every kernel and
+ * open to everybody, and those that leave the host are given the system's when they are connected.
+ */
+static struct {
+    pthread_once_t once;
+    char name[16];
+    bool paces;
+} congestion = {.once = PTHREAD_ONCE_INIT};
+
+static void look_at_congestion(void)
+{
+    socklen_t length = sizeof congestion.name - 1;
+    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+    if (fd < 0) return;
+    if (!getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, congestion.name, &length))
+        congestion.paces = str_starts(congestion.name, "bbr");
+    close(fd);
+}
+
+static void set_congestion(int fd, const char *name)
+{
+    int rc = setsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, (socklen_t)strlen(name));
+    (void)rc; /* a wish */
+}
+
+/* Before it connects or listens. */
+static void begin_unpaced(int fd)
+{
+    pthread_once(&congestion.once, look_at_congestion);
+    if (congestion.paces) set_congestion(fd, "reno");
+}
+
+/* Once both ends are known. */
+static void pace_beyond_host(int fd)
+{
+    struct net_sockaddr here = {.length = sizeof here.storage}, there = here;
+
+    pthread_once(&congestion.once, look_at_congestion);
+    if (!congestion.paces || getsockname(fd, (struct sockaddr *)&here.storage, &here.length) ||
+        getpeername(fd, (struct sockaddr *)&there.storage, &there.length))
+        return;
+    if (!net_is_loopback(&there) && !same_address(&here, &there))
+        set_congestion(fd, congestion.name);
+}
+
 void net_set_buffers(int fd, int64_t send_bytes, int64_t recv_bytes)
 {
     if (send_bytes > 0) set_option(fd, SOL_SOCKET, SO_SNDBUF, (int)MIN(send_bytes, INT32_MAX));
@@ -50,6 +113,7 @@ static int listen_on(const struct net_sockaddr *addr, bool both_families, int ba
     *fd = socket(addr->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0) return errno;
     set_option(*fd, SOL_SOCKET, SO_REUSEADDR, 1);
+    begin_unpaced(*fd);
     if (addr->storage.ss_family == AF_INET6)
         set_option(*fd, IPPROTO_IPV6, IPV6_V6ONLY, !both_families);
     if (bind(*fd, (const struct sockaddr *)&addr->storage, addr->length) == 0 &&
@@ -122,6 +186,7 @@ int net_accept(int listen_fd, bool nonblock, int *fd, struct err *err)
     } while (*fd < 0 && (errno == EINTR || errno == ECONNABORTED));
     if (*fd < 0) return err_set_errno(err, errno, "accept a connection");
     net_set_nodelay(*fd);
+    pace_beyond_host(*fd);
     return 0;
 }
 
@@ -150,6 +215,7 @@ int net_connect_start(const struct net_sockaddr *to, int *fd, struct err *err)
 
     *fd = socket(to->storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     if (*fd < 0) return err_set_errno(err, errno, "create a socket");
+    begin_unpaced(*fd);
     if (connect(*fd, (const struct sockaddr *)&to->storage, to->length) == 0 ||
         errno == EINPROGRESS)
         return 0;
@@ -168,6 +234,7 @@ int net_connect_result(int fd, const char *whom, struct err *err)
     if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &failed, &length)) failed = errno;
     if (failed) return connect_error(failed, whom, err);
     net_set_nodelay(fd);
+    pace_beyond_host(fd);
     return 0;
 }
 

@@ -61,7 +61,9 @@ bool net_numeric(const char *host, uint16_t port, struct net_sockaddr *addr);
  * choose. Non-blocking. *port is the actual one. */
 int net_listen(const struct net_addr *addr, int backlog, int *fd, uint16_t *port,
                struct err *err) MUST_CHECK;
-/* Takes one connection, blocking or not as `nonblock` says. ERR_TIMEOUT when there is none now. */
+/* Takes one connection, blocking or not as `nonblock` says. ERR_TIMEOUT when there is none now. As
+ * connecting does, it sets TCP_NODELAY, and between two ends on this host a congestion control that
+ * does not pace. */
 int net_accept(int listen_fd, bool nonblock, int *fd, struct err *err) MUST_CHECK;
 
 /* Connects, trying each resolved address until the deadline; the result blocks and has TCP_NODELAY.

@@ -4,6 +4,8 @@
 #include <stdint.h>
 #include <cmocka.h>
 #include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
@@ -122,6 +124,31 @@ static void tcp_pair(int fds[2])
     assert_int_equal(net_wait(listener, POLLIN, soon(), &err), 0);
     assert_int_equal(net_accept(listener, false, &fds[1], &err), 0);
     close(listener);
+}
+
+static void congestion_of(int fd, char name[17])
+{
+    socklen_t length = 16;
+
+    memset(name, 0, 17);
+    assert_int_equal(getsockopt(fd, IPPROTO_TCP, TCP_CONGESTION, name, &length), 0);
+}
+
+/* Pacing costs within a host; a system's other choices stay as they are. */
+static void test_nothing_paced_within_the_host(void **state UNUSED)
+{
+    char name[17], wanted[17];
+    int fds[2], plain = socket(AF_INET, SOCK_STREAM, 0);
+
+    congestion_of(plain, wanted);
+    if (str_starts(wanted, "bbr")) strcpy(wanted, "reno");
+    tcp_pair(fds);
+    for (int i = 0; i < 2; i++) {
+        congestion_of(fds[i], name);
+        assert_string_equal(name, wanted);
+        close(fds[i]);
+    }
+    close(plain);
 }
 
 static void test_listen_and_connect(void **state UNUSED)
@@ -312,6 +339,7 @@ int main(void)
         cmocka_unit_test(test_parse),
         cmocka_unit_test(test_parse_uri),
         cmocka_unit_test(test_listen_and_connect),
+        cmocka_unit_test(test_nothing_paced_within_the_host),
         cmocka_unit_test(test_port_in_use),
         cmocka_unit_test(test_connect_failures),
         cmocka_unit_test(test_read_times_out_and_ends),
