@@ -348,13 +348,14 @@ static int set_policy(struct core *core, struct op *op, const char *src,
     return 0;
 }
 
+/* `operation` NULL: not only the superuser's. */
 static int check_policy_enabled(struct core *core, struct op *op, const char *what,
                                 const char *operation, struct err *err)
 {
     if (!core->conf.storage_policy_enabled)
         return err_set(err, ERR_IO,
                        "Failed to %s since dfs.storage.policy.enabled is set to false.", what);
-    if (!core->conf.storage_policy_superuser_only) return 0;
+    if (!operation || !core->conf.storage_policy_superuser_only) return 0;
     return op_check_superuser(core, op, operation, err);
 }
 
@@ -384,6 +385,23 @@ int op_unset_storage_policy(struct core *core, struct op *op,
 
     (void)response;
     return rc ? rc : set_policy(core, op, request->src, NULL, err);
+}
+
+/* As a namenode answers whose dfs.storage.policy.satisfier.mode is none: the default, and all that
+ * there is here. */
+int op_satisfy_storage_policy(struct core *core, struct op *op,
+                              const Pb__SatisfyStoragePolicyRequest *request,
+                              Pb__SatisfyStoragePolicyResponse *response, struct err *err)
+{
+    int rc = check_policy_enabled(core, op, "satisfy storage policy", NULL, err);
+
+    (void)response;
+    op->audit_src = request->src;
+    if (rc) return rc;
+    return err_set(err, ERR_UNSUPPORTED_ACTION,
+                   "Cannot request to satisfy storage policy when storage policy satisfier feature "
+                   "has been disabled by admin. Seek for an admin help to enable it or use Mover "
+                   "tool.");
 }
 
 /* NULL for an empty list, which is left out. */
