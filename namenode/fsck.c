@@ -7,6 +7,7 @@
 #include "common/log.h"
 #include "common/units.h"
 #include "namenode/block_manager.h"
+#include "namenode/fsck_policies.h"
 #include "namenode/handlers.h"
 #include "namenode/located.h"
 #include "namenode/open_file.h"
@@ -46,6 +47,7 @@ struct fsck {
     size_t depth, capacity;
     uint64_t dirs, symlinks;
     struct result result;
+    struct policy_summary policies;
 };
 
 struct fsck *fsck_new(const struct op *op, const char *path, const struct fsck_options *options)
@@ -71,6 +73,7 @@ void fsck_free(struct fsck *fsck)
     if (!fsck) return;
     while (fsck->depth) pop(fsck);
     mem_free(fsck->stack);
+    policy_summary_release(&fsck->policies);
     mem_free(fsck->path);
     mem_free(fsck->start_after);
     mem_free(fsck->block_ids);
@@ -215,6 +218,19 @@ static void check_placement(struct core *core, struct fsck *fsck, struct file_ch
     }
 }
 
+static void count_media(struct core *core, struct fsck *fsck, const struct inode *file,
+                        const struct block *block)
+{
+    struct storage *storages[HOLDERS_MAX];
+    enum storage_type types[HOLDERS_MAX];
+    size_t count = blocks_holders(core, block, storages, HOLDERS_MAX);
+    uint8_t policy = storage_policy_effective(core->tree.inodes, file);
+
+    for (size_t i = 0; i < count; i++) types[i] = storages[i]->type;
+    policy_summary_add(&fsck->policies, storage_policy_or_default(&core->conf, policy), types,
+                       count);
+}
+
 static void check_block(struct core *core, struct fsck *fsck, struct file_check *check,
                         struct block *block, uint32_t number, struct buf *out)
 {
@@ -250,6 +266,7 @@ static void check_block(struct core *core, struct fsck *fsck, struct file_check 
     }
     check_under_replicated(fsck, check, name, &n, total, out);
     check_placement(core, fsck, check, block, name, out);
+    if (fsck->options.storage_policies) count_media(core, fsck, check->file, block);
     buf_printf(&check->report, "%u. %s len=%" PRIu64, number, name, id.length);
     if (total == 0 && !corrupt) {
         buf_put_str(&check->report, " MISSING!");
@@ -524,6 +541,7 @@ static void put_summary(struct core *core, struct fsck *fsck, struct buf *out)
                fsck->dirs, fsck->symlinks);
     put_replicated(core, r, out);
     buf_put_str(out, no_ec_groups);
+    if (fsck->options.storage_policies) policy_summary_print(&fsck->policies, out);
     if (fsck->failed) {
         put_failure(core, fsck, "fsck encountered internal errors!", out);
         return;
@@ -643,8 +661,6 @@ static bool start(struct core *core, struct fsck *fsck, struct buf *out)
         rc = err_set(
             &err, ERR_UNSUPPORTED,
             "-move is not supported: save what can be read with 'dfs -get', then use -delete");
-    if (!rc && fsck->options.storage_policies)
-        rc = err_set(&err, ERR_UNSUPPORTED, "-storagepolicies is not supported");
     if (rc) {
         put_failure(core, fsck, err.text, out);
     } else if (!path.inode) {
