@@ -607,10 +607,24 @@ static void close_all(struct rpc_conn_list *list)
     while (!TAILQ_EMPTY(list)) rpc_conn_close(TAILQ_FIRST(list));
 }
 
+/* Answers that were given before the end leave, as far as the sockets take them. */
+static void send_last(struct rpc_thread *thread)
+{
+    take_released(thread);
+    while (!STAILQ_EMPTY(&thread->dirty)) {
+        struct rpc_conn *conn = STAILQ_FIRST(&thread->dirty);
+        STAILQ_REMOVE_HEAD(&thread->dirty, dirty_link);
+        conn->dirty = false;
+        rpc_conn_flush(conn);
+        rpc_conn_put(conn);
+    }
+}
+
 /* The thread has ended: what it owned is ours. Calls in flight stay with their connection's memory.
  */
 static void close_thread(struct rpc_thread *thread)
 {
+    send_last(thread);
     close_all(&thread->handshaking);
     close_all(&thread->open);
     close_all(&thread->lingering);

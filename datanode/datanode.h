@@ -76,6 +76,7 @@ struct datanode {
     atomic_int failed_volumes;
     _Atomic int64_t last_volume_failure_ms;
     _Atomic uint64_t bytes_read, bytes_written, blocks_read, blocks_written;
+    atomic_bool end_asked; /* by a call, which is to be answered first */
     atomic_bool stopping;
     int exit_code;
 };

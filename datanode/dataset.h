@@ -135,6 +135,8 @@ int write_finalize(struct replica_write *write, bool sync, int64_t *length,
 int write_convert(struct replica_write *write, int64_t visible, struct err *err) MUST_CHECK;
 /* Leaves an RBW as it is, deletes a TEMPORARY. Ends the write. */
 void write_leave(struct replica_write *write);
+/* Breaks the connections of all that write now; they are not waited for. How many there were. */
+size_t dataset_evict_writers(struct block_pool *pool);
 
 struct volume *write_volume(const struct replica_write *write);
 

@@ -1,6 +1,7 @@
 /* Transitions that writers cause. */
 #include <errno.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "common/log.h"
@@ -569,4 +570,30 @@ void write_leave(struct replica_write *write)
         open->accounted = disk_use(open->on_disk);
     }
     end_write(write);
+}
+
+static bool evict(struct replica_open *open)
+{
+    pthread_mutex_lock(&open->lock);
+    bool writes = open->has_writer && open->state == REPLICA_RBW;
+    if (writes) {
+        open->stop = true;
+        if (open->writer_fd >= 0) shutdown(open->writer_fd, SHUT_RDWR);
+    }
+    pthread_mutex_unlock(&open->lock);
+    return writes;
+}
+
+size_t dataset_evict_writers(struct block_pool *pool)
+{
+    struct replica_list list = {0};
+    size_t evicted = 0;
+
+    for (unsigned cursor = 0; replica_map_next(pool->map, &cursor, &list);) {
+        for (size_t i = 0; i < list.count; i++)
+            if (replica_is_open(&list.items[i])) evicted += evict(list.items[i].open);
+        replica_list_clear(&list);
+    }
+    replica_list_release(&list);
+    return evicted;
 }

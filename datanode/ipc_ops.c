@@ -130,10 +130,24 @@ static void shut_down(void *context, struct rpc_call *call, const ProtobufCMessa
     struct err err = ERR_INIT;
 
     int rc = check_admin(call, &err);
-    if (!rc && atomic_load(&dn->stopping))
+    if (!rc && (atomic_load(&dn->stopping) || atomic_exchange(&dn->end_asked, true)))
         rc = err_set(&err, ERR_IO, "Shutdown already in progress.");
     reply(call, rc, &response.base, &err);
-    if (!rc) datanode_shutdown(dn, 0);
+}
+
+static void evict_writers(void *context, struct rpc_call *call,
+                          const ProtobufCMessage *request UNUSED)
+{
+    Pb__EvictWritersResponse response = PB__EVICT_WRITERS_RESPONSE__INIT;
+    const struct dataset *dataset = ((struct datanode *)context)->dataset;
+    struct err err = ERR_INIT;
+    size_t evicted = 0;
+
+    int rc = check_admin(call, &err);
+    for (size_t i = 0; !rc && i < dataset->pool_count; i++)
+        evicted += dataset_evict_writers(dataset->pools[i]);
+    if (!rc) log_info("Evicting all writers: %zu", evicted);
+    reply(call, rc, &response.base, &err);
 }
 
 /* The namenodes are those of the start; being asked to look again is no error where nothing
@@ -265,6 +279,7 @@ static const struct rpc_op ops[] = {
     CLIENT_OP("getVolumeReport", get_volume_report, get_volumes),
     CLIENT_OP("triggerBlockReport", trigger_block_report, trigger_report),
     CLIENT_OP("shutdownDatanode", shutdown_datanode, shut_down),
+    CLIENT_OP("evictWriters", evict_writers, evict_writers),
     CLIENT_OP("refreshNamenodes", refresh_namenodes, refresh_namenodes),
     CLIENT_OP("getBalancerBandwidth", get_balancer_bandwidth, get_bandwidth),
     CLIENT_OP("deleteBlockPool", delete_block_pool, delete_pool),
@@ -281,6 +296,7 @@ static void run_call(void *arg)
     rpc_call_run(call);
     rpc_call_release(call);
     rpc_server_flush(dn->rpc);
+    if (atomic_load(&dn->end_asked)) datanode_shutdown(dn, 0);
 }
 
 static void submit(void *context, struct rpc_call *call)

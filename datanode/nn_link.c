@@ -3,10 +3,12 @@
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/net.h"
 #include "common/user.h"
 #include "datanode/full_report.h"
 #include "datanode/nn_command.h"
@@ -678,6 +680,26 @@ void nn_services_free(struct datanode *dn)
 
 /* ---- wishes of others ---- */
 
+/* Whether two texts name the same port of the same host: a client may say "localhost", the configuration "127.0.0.1". */
+static bool same_address(const char *a, const char *b)
+{
+    struct net_addr x, y;
+    struct net_sockaddr of_x[NET_RESOLVE_MAX], of_y[NET_RESOLVE_MAX];
+    size_t count_x, count_y;
+    struct err err = ERR_INIT;
+
+    if (str_eq(a, b)) return true;
+    if (net_parse(a, -1, &x, &err) || net_parse(b, -1, &y, &err) || x.port != y.port ||
+        net_resolve(&x, of_x, &count_x, &err) || net_resolve(&y, of_y, &count_y, &err))
+        return false;
+    for (size_t i = 0; i < count_x; i++)
+        for (size_t k = 0; k < count_y; k++)
+            if (of_x[i].length == of_y[k].length &&
+                memcmp(&of_x[i].storage, &of_y[k].storage, of_x[i].length) == 0)
+                return true;
+    return false;
+}
+
 bool nn_trigger_report(struct datanode *dn, bool incremental, const char *address)
 {
     bool found = false;
@@ -685,7 +707,7 @@ bool nn_trigger_report(struct datanode *dn, bool incremental, const char *addres
     for (size_t i = 0; i < dn->service_count; i++)
         for (size_t k = 0; k < dn->services[i]->link_count; k++) {
             struct nn_link *link = dn->services[i]->links[k];
-            if (!str_empty(address) && !str_eq(address, link->address)) continue;
+            if (!str_empty(address) && !same_address(address, link->address)) continue;
             found = true;
             if (incremental)
                 report_queue_hurry(link->queue);
