@@ -93,7 +93,7 @@ DEB_BUILD := gcc make pkg-config protobuf-c-compiler libprotobuf-c-dev libevent-
 DEB_TEST  := libcmocka-dev bc procps
 DEB_LINT  := clang clang-format clang-tidy cppcheck shellcheck mandoc libclang-rt-14-dev
 # Of the peers' tools any that is there will do, wherever it came from.
-DEB_PEERS := curl python3 $(if $(shell command -v javac),,default-jdk-headless) $(if $(shell command -v mvn),,maven) $(if $(shell command -v go),,golang-go)
+DEB_PEERS := curl python3 python3-venv $(if $(shell command -v javac),,default-jdk-headless) $(if $(shell command -v mvn),,maven) $(if $(shell command -v go),,golang-go)
 
 # Installs what is missing, and says so; nothing to do costs a fraction of a second. Needs root or sudo.
 install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n' $(1) 2>/dev/null | awk '$$2 == "installed" {print $$1}' | sort > /tmp/.tusk-debs.$$$$; \
