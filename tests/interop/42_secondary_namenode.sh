@@ -7,11 +7,15 @@ check "Apache Hadoop is at hand" peer_ready
 ((failures == 0)) || finish
 second=$WORK/name2/current; mkdir "$WORK/name2"
 cluster_start --datanodes 1 -D dfs.namenode.checkpoint.period=4 -D dfs.namenode.checkpoint.check.period=3600 -D dfs.namenode.num.checkpoints.retained=2 \
-    -D dfs.heartbeat.interval=1 -D "dfs.namenode.name.dir=file://$CLUSTER/namenode/name,file://$WORK/name2" || finish
+    -D dfs.heartbeat.interval=1 || finish
+daemon_kill namenode TERM
+sed -i "s#<value>[^<]*$CLUSTER/namenode/name</value>#<value>file://$CLUSTER/namenode/name,file://$WORK/name2</value>#" "$CLUSTER/conf/hdfs-site.xml"
+daemon_run namenode
+check "a second name directory" wait_until 20 cluster_is_up 1
 name=$CLUSTER/namenode/name/current
 http=$(daemon_conf namenode dfs.namenode.http-address)
-images() { (cd "$1" && ls fsimage_* | grep -v md5 | tr '\n' ' '); }
-newest() { (cd "$1" && ls fsimage_* | grep -v md5 | sort | tail -n 1); }
+images() { find "$1" -name 'fsimage_*' ! -name '*.md5' -printf '%f\n' | sort; }
+newest() { images "$1" | tail -n 1; }
 seq 1 2000 | sed 's/.*/line & of a file/' > "$WORK/file"
 work() { # N: edits of all common kinds
     dfs -mkdir -p "/w$1/a/b" && dfs -put "$WORK/file" "/w$1/a/f" && dfs -appendToFile "$WORK/file" "/w$1/a/f" && dfs -mv "/w$1/a/b" "/w$1/c" && dfs -setrep 2 "/w$1/a/f" &&

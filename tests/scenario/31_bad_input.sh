@@ -141,8 +141,12 @@ check "and the file is there" wait_until 20 kept_is_there
 # ---- disks ----
 restart() { # NAME OPTION...
     daemon_kill "$1"; daemon_run "$@"
-    [[ $1 != namenode ]] || wait_quick 20 daemon_ready namenode
-    wait_until 30 cluster_is_up "${LIVE:-2}"
+    if [[ $1 != namenode ]] || wait_quick 20 daemon_ready namenode; then
+        wait_until 30 cluster_is_up "${LIVE:-2}" && return
+    fi
+    echo "$* does not come up; its log:"; daemon_log "$1" | tail -n 15
+    [[ $1 == namenode ]] || { echo "the namenode's:"; daemon_log namenode | tail -n 5; }
+    return 1
 }
 for i in 1 2; do port_of "datanode$i" dfs.datanode.address; done | sed 's/^/127.0.0.1:/' > "$WORK/exclude"
 check "all datanodes are excluded" restart namenode -D "dfs.hosts.exclude=$WORK/exclude"
