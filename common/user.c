@@ -223,7 +223,7 @@ static char **ask_system(const char *user, bool *known)
     return list;
 }
 
-static char **find_list(struct user_groups *groups, const char *user)
+char **user_groups_remembered(struct user_groups *groups, const char *user)
 {
     struct user_entry *entry;
     char **list = NULL;
@@ -239,7 +239,7 @@ static char **find_list(struct user_groups *groups, const char *user)
 
 char **user_groups_get(struct user_groups *groups, const char *user)
 {
-    char **list = find_list(groups, user);
+    char **list = user_groups_remembered(groups, user);
     bool known;
 
     if (list) return list;

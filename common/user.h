@@ -27,6 +27,8 @@ void user_groups_free(struct user_groups *groups); /* NULL is fine */
 /* The user's groups, the primary one first; NULL-terminated, for user_groups_list_free(). Empty for
  * a user that the system does not know. */
 char **user_groups_get(struct user_groups *groups, const char *user);
+/* The same from memory alone, without blocking; NULL when the system would have to be asked. */
+char **user_groups_remembered(struct user_groups *groups, const char *user);
 void user_groups_list_free(char **list); /* NULL is fine */
 bool user_in_group(struct user_groups *groups, const char *user, const char *group);
 /* Forgets what is remembered (dfsadmin -refreshUserToGroupsMappings). */

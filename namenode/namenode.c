@@ -49,16 +49,23 @@ struct call_state {
 
 static struct rpc_op *rpc_ops; /* op_table in the server's form; lives as long as the process */
 
-const char *const *namenode_groups_of(struct namenode *nn, const char *user, struct arena *arena)
+/* Takes over the list; NULL stays NULL. */
+static const char *const *groups_into(struct arena *arena, char **list)
 {
-    char **list = user_groups_get(nn->groups, user);
     size_t count = 0;
+
+    if (!list) return NULL;
 
     while (list[count]) count++;
     const char **copy = ARENA_ARRAY(arena, const char *, count + 1);
     for (size_t i = 0; i < count; i++) copy[i] = arena_strdup(arena, list[i]);
     user_groups_list_free(list);
     return copy;
+}
+
+const char *const *namenode_groups_of(struct namenode *nn, const char *user, struct arena *arena)
+{
+    return groups_into(arena, user_groups_get(nn->groups, user));
 }
 
 /* ---- from the network threads to the core ---- */
@@ -118,15 +125,22 @@ static void answer_outside(struct outside_job *job)
     rpc_server_flush(job->nn->rpc);
 }
 
+/* Worker: what may block for long. */
 static void run_outside(void *arg)
 {
     struct outside_job *job = arg;
-    const struct op_entry *entry = ((struct call_state *)job->call->context)->entry;
+    struct call_state *state = job->call->context;
 
-    if (entry->flags & OP_RESOLVES_RACK)
+    if (!state->groups)
+        state->groups = namenode_groups_of(job->nn, job->call->user->name, &job->call->arena);
+    if (state->entry->flags & OP_RESOLVES_RACK) {
         resolve_rack(job);
-    else
+    } else if (state->entry->flags & OP_OUTSIDE) {
         answer_outside(job);
+    } else {
+        enqueue(job->nn, job->call);
+        wake_core(job->nn);
+    }
     mem_free(job);
 }
 
@@ -151,9 +165,9 @@ static void submit(void *context, struct rpc_call *call)
 
     state->call = call;
     state->entry = &op_table[call->op - rpc_ops];
-    state->groups = namenode_groups_of(nn, call->user->name, &call->arena);
+    state->groups = groups_into(&call->arena, user_groups_remembered(nn->groups, call->user->name));
     call->context = state;
-    if (state->entry->flags & (OP_OUTSIDE | OP_RESOLVES_RACK))
+    if (!state->groups || state->entry->flags & (OP_OUTSIDE | OP_RESOLVES_RACK))
         submit_outside(nn, call);
     else
         enqueue(nn, call);

@@ -77,6 +77,24 @@ static void test_system(void **state UNUSED)
     user_groups_free(groups);
 }
 
+/* Whoever must not block asks the memory, and goes elsewhere for what it does not hold. */
+static void test_remembered(void **state UNUSED)
+{
+    struct user_groups *groups = groups_with("alice=staff");
+    char **list = user_groups_remembered(groups, "alice");
+
+    assert_string_equal(list[0], "staff");
+    user_groups_list_free(list);
+    assert_null(user_groups_remembered(groups, "root"));
+    assert_true(user_in_group(groups, "root", "root"));
+    list = user_groups_remembered(groups, "root");
+    assert_string_equal(list[0], "root");
+    user_groups_list_free(list);
+    user_groups_refresh(groups);
+    assert_null(user_groups_remembered(groups, "root"));
+    user_groups_free(groups);
+}
+
 /* Users come from outside: the cache must not grow with them. */
 static void test_many_unknown_users(void **state UNUSED)
 {
@@ -124,9 +142,9 @@ static void test_random(void **state UNUSED)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_current), cmocka_unit_test(test_overrides),
-        cmocka_unit_test(test_system),  cmocka_unit_test(test_many_unknown_users),
-        cmocka_unit_test(test_random),
+        cmocka_unit_test(test_current),    cmocka_unit_test(test_overrides),
+        cmocka_unit_test(test_system),     cmocka_unit_test(test_many_unknown_users),
+        cmocka_unit_test(test_remembered), cmocka_unit_test(test_random),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
