@@ -89,12 +89,46 @@ static void encode_base64(const uint8_t *value, size_t size, struct buf *text)
     }
 }
 
+/* Bytes of the UTF-8 sequence at `s`: up to its end, or up to where it can be none; *valid says
+ * which. */
+static size_t sequence(const uint8_t *s, size_t left, bool *valid)
+{
+    size_t length = *s < 0x80 ? 1 : *s < 0xe0 ? 2 : *s < 0xf0 ? 3 : 4, i = 1;
+    uint8_t low = 0x80, high = 0xbf;
+
+    *valid = *s < 0x80 || (*s >= 0xc2 && *s <= 0xf4);
+    if (!*valid || *s < 0x80) return 1;
+    if (*s == 0xe0) low = 0xa0;
+    if (*s == 0xed) high = 0x9f;
+    if (*s == 0xf0) low = 0x90;
+    if (*s == 0xf4) high = 0x8f;
+    for (; i < length; i++, low = 0x80, high = 0xbf) {
+        *valid = i < left && s[i] >= low && s[i] <= high;
+        if (!*valid) return i;
+    }
+    return length;
+}
+
+/* As Java makes a String of bytes: what is no UTF-8 becomes U+FFFD. */
+static void put_decoded(struct buf *text, const uint8_t *value, size_t size)
+{
+    for (size_t i = 0, step; i < size; i += step) {
+        bool valid;
+
+        step = sequence(value + i, size - i, &valid);
+        if (valid)
+            buf_put(text, value + i, step);
+        else
+            buf_put_str(text, "\xef\xbf\xbd");
+    }
+}
+
 void xattr_encode(enum xattr_codec codec, const void *value, size_t size, struct buf *text)
 {
     switch (codec) {
     case XATTR_TEXT:
         buf_put_u8(text, '"');
-        buf_put(text, value, size);
+        put_decoded(text, value, size);
         buf_put_u8(text, '"');
         break;
     case XATTR_HEX:

@@ -12,6 +12,12 @@ apache_listing() {
     awk '{print $1, $2, $3, $4, $5, $6, $7, $8}' "$WORK/shell/1.out" | sort -k 8
 }
 
+attributes() { dfs -getfacl -R /; dfs -getfattr -R -d /; dfs -getfattr -R -d /.reserved/raw/d; }
+apache_attributes() {
+    printf -- '-getfacl\t-R\t/\n-getfattr\t-R\t-d\t/\n-getfattr\t-R\t-d\t/.reserved/raw/d\n' | APACHE_CONF_DIR=$WORK/apache/nn apache_shell >/dev/null 2>&1
+    cat "$WORK"/shell/{1,2,3}.out
+}
+
 check "our cluster starts" cluster_start --datanodes 1
 NAME=$CLUSTER/namenode/name
 head -c 300000 /dev/urandom > "$WORK/bytes"
@@ -27,14 +33,28 @@ check "setrep" dfs -setrep 2 /d/Z
 check "touch" dfs -touch -t 20200101:000000 /d/ü
 check "quota" hdfs dfsadmin -setQuota 1000 /d
 check "space quota" hdfs dfsadmin -setSpaceQuota 10g /moved
+check "ACL" dfs -setfacl -m user:bruce:rwx,group:é:r-x /d/x
+check "default ACL" dfs -setfacl -m default:user:bruce:rwx,default:group:staff:--- /d
+check "attributes" dfs -setfattr -n user.été -v blue /d/x/file
+check "of a directory with a policy" dfs -setfattr -n trusted.binary -v 0x00ff80 /d
+check "raw" dfs -setfattr -n raw.something -v 1 /.reserved/raw/d/x
+check "without value" dfs -setfattr -n security.hdfs.unreadable.by.superuser /d/Z
 check "safe mode" hdfs dfsadmin -safemode enter
 check "an image" hdfs dfsadmin -saveNamespace
 check "safe mode ends" hdfs dfsadmin -safemode leave
 check "mkdir after the image" dfs -mkdir /after
+check "mkdir below a default ACL" dfs -mkdir -p /d/heir/of
+check "a file there" dfs -touchz /d/heir/of/file
+check "less of an ACL" dfs -setfacl -x group:é /d/x
+check "none" dfs -setfacl -b /d/heir/of
+check "more attributes" dfs -setfattr -n user.color -v red /d/x/file
+check "fewer" dfs -setfattr -x user.été /d/x/file
 check "truncate" dfs -truncate -w 1000 /d/Z
 check "roll" hdfs dfsadmin -rollEdits
 check "more" dfs -touchz /after/empty
 listing > "$WORK/ours"
+attributes > "$WORK/our-attributes"
+check "ACLs and attributes are there" grep -q 'default:user:bruce:rwx' "$WORK/our-attributes"
 check "it ends in order" cluster_stop
 
 image=$(find "$NAME/current" -name 'fsimage_*' ! -name '*.md5' | sort | tail -n 1)
@@ -68,11 +88,14 @@ check "it has loaded" wait_until 60 namenode_answers
 namenode_answers || grep -m 5 'ERROR\|Exception' "$WORK/apache/nn/log" | sed 's/^/# /'
 apache_listing > "$WORK/theirs"
 check "and shows the same" diff "$WORK/ours" "$WORK/theirs"
+apache_attributes > "$WORK/their-attributes"
+check "and the same ACLs and attributes" diff -a "$WORK/our-attributes" "$WORK/their-attributes"
 apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode leave >/dev/null 2>&1 # it has no datanodes
-printf -- '-mkdir\t-p\t/from/apache\n-touchz\t/from/apache/é\n-chmod\t750\t/from\n-mv\t/after\t/later\n' > "$WORK/commands"
+printf -- '-mkdir\t-p\t/from/apache\n-touchz\t/from/apache/é\n-chmod\t750\t/from\n-mv\t/after\t/later\n-setfacl\t-m\tuser:diana:r--\t/d/Z\n-touchz\t/d/heir/new\n-setfattr\t-n\tuser.of\t-v\tapache\t/d/heir/new\n' > "$WORK/commands"
 APACHE_CONF_DIR=$WORK/apache/nn apache_shell < "$WORK/commands" >/dev/null 2>&1
-check_equal "it goes on" "0 0 0 0" "$(cat "$WORK"/shell/?.rc | paste -s -d ' ')"
+check_equal "it goes on" "0 0 0 0 0 0 0" "$(cat "$WORK"/shell/?.rc | paste -s -d ' ')"
 apache_listing > "$WORK/theirs"
+apache_attributes > "$WORK/their-attributes"
 check "an image of its own" apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode enter
 check "is saved" apache $H.tools.DFSAdmin -fs "$APACHE_URI" -saveNamespace
 check "and it goes on" apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode leave
@@ -81,5 +104,7 @@ rm -rf "$NAME" && cp -r "$APACHE_NAME_DIR" "$NAME"
 check "ours starts on what the Apache namenode left when it was killed" cluster_start
 listing > "$WORK/back"
 check "and shows the same again" diff "$WORK/theirs" "$WORK/back"
+attributes > "$WORK/our-attributes"
+check "and the same ACLs and attributes again" diff -a "$WORK/their-attributes" "$WORK/our-attributes"
 check "the bytes are there" bash -c "dfs -cat /moved/b | cmp - '$WORK/bytes'"
 finish

@@ -318,6 +318,30 @@ static void check_xattr(const char *text, const char *bytes, size_t size, const 
     buf_release(&again);
 }
 
+/* What is no UTF-8 is shown as Java shows it. */
+static void test_xattr_text(void **state)
+{
+    static const struct {
+        const char *bytes, *shown;
+    } CASES[] = {
+        {"plain \xc3\xa9 \xf0\x9f\x98\x80", "\"plain \xc3\xa9 \xf0\x9f\x98\x80\""},
+        {"\xff\x80z", "\"\xef\xbf\xbd\xef\xbf\xbdz\""},
+        {"\xe2\x82", "\"\xef\xbf\xbd\""},                             /* cut short: one */
+        {"\xed\xa0\x80", "\"\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd\""}, /* a surrogate */
+        {"\xc0\xaf", "\"\xef\xbf\xbd\xef\xbf\xbd\""},                 /* too long a form */
+        {"\xf0\x9f\x98z", "\"\xef\xbf\xbdz\""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
+        struct buf text = {.data = NULL};
+
+        xattr_encode(XATTR_TEXT, CASES[i].bytes, strlen(CASES[i].bytes), &text);
+        assert_string_equal(buf_cstr(&text), CASES[i].shown);
+        buf_release(&text);
+    }
+}
+
 static void test_xattr(void **state)
 {
     struct buf value = {.data = NULL};
@@ -364,7 +388,7 @@ int main(void)
         cmocka_unit_test(test_args),          cmocka_unit_test(test_args_value),
         cmocka_unit_test(test_uri),           cmocka_unit_test(test_java_map),
         cmocka_unit_test(test_java_map_many), cmocka_unit_test(test_xattr),
-        cmocka_unit_test(test_characters),
+        cmocka_unit_test(test_xattr_text),    cmocka_unit_test(test_characters),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
