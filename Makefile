@@ -83,6 +83,7 @@ $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
 $B/tests/live/%: $B/tests/live/%.o $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+$B/benchmarks/nn_memory: $(call objects,$(filter-out namenode/main.c,$(NAMENODE)))
 $B/benchmarks/%: $B/benchmarks/%.o $(BENCH_LIB) $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
 

@@ -16,7 +16,7 @@
 
 enum {
     REPLICATION_LIMIT = 1023, /* what an inode and a block hold */
-    RETRY_CACHE_BYTES = 64 << 20,
+    RETRY_CACHE_BYTES = 32 << 20,
     XATTR_SIZE_HARD_LIMIT = 32768, /* DFS_NAMENODE_MAX_XATTR_SIZE_HARD_LIMIT */
     STALE_HEARTBEATS_MIN = 3,      /* dfs.namenode.stale.datanode.minimum.interval */
 };
