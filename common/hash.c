@@ -227,7 +227,8 @@ void hash_insert(struct hash_table *table, uint32_t reference)
     slots_put(&table->now, table->hash(table->context, reference), reference);
 }
 
-void hash_insert_all(struct hash_table *table, const uint32_t *references, size_t count)
+uint32_t hash_insert_all(struct hash_table *table, const uint32_t *references, size_t count,
+                         hash_match same)
 {
     uint64_t hashes[INSERT_AHEAD];
 
@@ -238,8 +239,14 @@ void hash_insert_all(struct hash_table *table, const uint32_t *references, size_
             hashes[i] = table->hash(table->context, references[done + i]);
             __builtin_prefetch(&table->now.buckets[home_of(&table->now, hashes[i])], 1);
         }
-        for (size_t i = 0; i < some; i++) slots_put(&table->now, hashes[i], references[done + i]);
+        for (size_t i = 0; i < some; i++) {
+            const uint32_t *reference = &references[done + i];
+
+            if (same && hash_find(table, hashes[i], same, reference)) return *reference;
+            slots_put(&table->now, hashes[i], *reference);
+        }
     }
+    return 0;
 }
 
 static unsigned slot_of(const struct hash_bucket *bucket, uint32_t reference)

@@ -48,8 +48,10 @@ uint32_t hash_find(const struct hash_table *table, uint64_t hash, hash_match mat
 /* `reference` must not be in the table, nor 0. Its object must already hash as it will from now on.
  */
 void hash_insert(struct hash_table *table, uint32_t reference);
-/* As many hash_insert(), but without waiting for memory at each. */
-void hash_insert_all(struct hash_table *table, const uint32_t *references, size_t count);
+/* As many hash_insert(), but without waiting for memory at each. With `same`, which is given the address of a new reference as its key,
+ * it ends at the first object that is there already and answers it; else 0. */
+uint32_t hash_insert_all(struct hash_table *table, const uint32_t *references, size_t count,
+                         hash_match same);
 /* Removes an entry that is there; its object must still hash as it did. */
 void hash_remove(struct hash_table *table, uint32_t reference);
 static inline uint64_t hash_count(const struct hash_table *table)

@@ -84,6 +84,10 @@ void block_map_free(struct block_map *map);
 /* A new block; the id must be unknown. state BLOCK_COMPLETE, no replicas. */
 struct block *block_add(struct block_map *map, const struct block_id *id, uint32_t inode_reference,
                         uint16_t replication);
+/* For images, from an empty map on: block_find() does not know new blocks before the end of loading, which answers one whose id another
+ * block has, too, or NULL. */
+void block_map_begin_loading(struct block_map *map);
+const struct block *block_map_end_loading(struct block_map *map);
 /* Forgets a block that no storage holds any more. */
 void block_forget(struct block_map *map, struct block *block);
 struct block *block_find(const struct block_map *map, uint64_t id); /* NULL when unknown */

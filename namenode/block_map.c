@@ -15,6 +15,7 @@ enum {
     SLAB_SIZE = 1 << 20,
     SLAB_HEAD = 64,
     SLAB_BLOCKS = (SLAB_SIZE - SLAB_HEAD) / (int)sizeof(struct block),
+    INDEX_AT_ONCE = 512,
 };
 
 struct slab {
@@ -37,6 +38,7 @@ struct block_map {
     uint32_t used;       /* slots handed out so far; references run from 1 to used */
     uint32_t free_first; /* reference of a freed slot, 0 none */
     uint64_t count;
+    bool loading; /* by_id has none of them yet */
     struct hash_table by_id;
     struct overflow *overflow; /* [0] unused */
     uint32_t overflow_count, overflow_capacity, overflow_free;
@@ -124,7 +126,7 @@ static struct block *take_slot(struct block_map *map)
 struct block *block_add(struct block_map *map, const struct block_id *id, uint32_t inode_reference,
                         uint16_t replication)
 {
-    assert(!block_find(map, id->id));
+    assert(map->loading || !block_find(map, id->id));
     struct block *block = take_slot(map);
 
     *block = (struct block){
@@ -136,14 +138,41 @@ struct block *block_add(struct block_map *map, const struct block_id *id, uint32
         .inode = inode_reference,
         .live = 1,
     };
-    hash_insert(&map->by_id, block_reference(block));
+    if (!map->loading) hash_insert(&map->by_id, block_reference(block));
     map->count++;
     return block;
 }
 
+void block_map_begin_loading(struct block_map *map)
+{
+    assert(!map->used);
+    map->loading = true;
+}
+
+static bool match_other(const void *context, uint32_t reference, const void *key)
+{
+    return block_at(context, reference)->id == block_at(context, *(const uint32_t *)key)->id;
+}
+
+const struct block *block_map_end_loading(struct block_map *map)
+{
+    uint32_t references[INDEX_AT_ONCE], twice = 0, next = 1;
+
+    map->loading = false;
+    hash_reserve(&map->by_id, map->count);
+    while (next <= map->used && !twice) {
+        size_t count = 0;
+
+        while (next <= map->used && count < INDEX_AT_ONCE) references[count++] = next++;
+        twice = hash_insert_all(&map->by_id, references, count, match_other);
+    }
+    return twice ? block_at(map, twice) : NULL;
+}
+
 void block_forget(struct block_map *map, struct block *block)
 {
-    assert(block->live && block->replica_count == 0 && !block->queued && !block->pending);
+    assert(!map->loading && block->live && block->replica_count == 0 && !block->queued &&
+           !block->pending);
     uint32_t reference = block_reference(block);
 
     hash_remove(&map->by_id, reference);

@@ -248,8 +248,6 @@ static int add_block(struct loader *l, struct inode *file, const Pb__Block *b, b
         return bad(err, "a block of it is of the other layout than the file", file->id);
     if (!id.id || id.length > LENGTH_MAX || id.generation_stamp > STAMP_MAX)
         return bad(err, "a block has an impossible id, length or generation stamp", file->id);
-    if (block_find(l->core->blocks, id.id))
-        return bad(err, "a block of it belongs to another file, too", file->id);
     inode_append_block(
         file, blocks_add(l->core, file, &id, open ? BLOCK_UNDER_CONSTRUCTION : BLOCK_COMPLETE));
     return 0;
@@ -475,6 +473,15 @@ static void expect_inodes(struct loader *l, const Pb__INodeSection *header,
     image_ids_init(&l->ids, l->core->tree.inodes, count, header->lastinodeid);
 }
 
+static int index_blocks(struct loader *l, struct err *err)
+{
+    const struct block *twice = block_map_end_loading(l->core->blocks);
+
+    if (!twice) return 0;
+    return bad(err, "a block of it belongs to another file, too",
+               inode_at(l->core->tree.inodes, twice->inode)->id);
+}
+
 static int load_inodes(struct loader *l, struct err *err)
 {
     _Static_assert((int)PB__INODE_SECTION__TYPE__FILE == INODE_FILE &&
@@ -498,6 +505,7 @@ static int load_inodes(struct loader *l, struct err *err)
             l->core->tree.inode_id_last = MAX(l->core->tree.inode_id_last, header->lastinodeid);
         expect_inodes(l, header, &reader);
     }
+    block_map_begin_loading(l->core->blocks);
     while (rc > 0) {
         arena_clear(&l->arena);
         rc = image_reader_next(&reader, &pb__inode_section__inode__descriptor, &l->arena, &inode,
@@ -509,6 +517,7 @@ static int load_inodes(struct loader *l, struct err *err)
     }
     image_ids_flush(&l->ids);
     image_reader_close(&reader);
+    if (rc == 0) rc = index_blocks(l, err);
     if (rc < 0) return rc == ERR_CORRUPT ? err_wrap(err, rc, "%s", l->in.path) : rc;
     if (count == expected) return 0;
     return err_set(err, ERR_CORRUPT, "%s: expected %" PRIu64 " inodes, but found %" PRIu64,

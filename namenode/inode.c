@@ -381,7 +381,7 @@ struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_
 
 void inode_index(struct inode_table *table, const uint32_t *references, size_t count)
 {
-    hash_insert_all(&table->ids, references, count);
+    hash_insert_all(&table->ids, references, count, NULL);
 }
 
 void inode_expect(struct inode_table *table, uint64_t count)

@@ -426,7 +426,7 @@ bool tree_link_all(struct tree *tree, struct inode *dir, const uint32_t *referen
         assert(!child->parent && child != tree->root);
         child->parent = inode_reference(dir);
     }
-    hash_insert_all(&tree->index->table, references, count);
+    hash_insert_all(&tree->index->table, references, count, NULL);
     return true;
 }
 
