@@ -144,14 +144,16 @@ uint64_t cursor_u64(struct cursor *cursor)
     return p ? get_be64(p) : 0;
 }
 
-uint64_t cursor_varint(struct cursor *cursor)
+uint64_t cursor_varint_long(struct cursor *cursor)
 {
+    const uint8_t *at = cursor->at;
     uint64_t value = 0;
 
-    for (int shift = 0; shift < 64; shift += 7) {
-        uint8_t byte = cursor_u8(cursor);
-        value |= (uint64_t)(byte & 0x7f) << shift;
-        if (!(byte & 0x80)) return cursor->bad ? 0 : value;
+    for (int shift = 0; !cursor->bad && shift < 64 && at < cursor->end; shift += 7) {
+        value |= (uint64_t)(*at & 0x7f) << shift;
+        if (*at++ & 0x80) continue;
+        cursor->at = at;
+        return value;
     }
     cursor->bad = true;
     return 0;

@@ -64,7 +64,12 @@ uint8_t cursor_u8(struct cursor *cursor);
 uint16_t cursor_u16(struct cursor *cursor);
 uint32_t cursor_u32(struct cursor *cursor);
 uint64_t cursor_u64(struct cursor *cursor);
-uint64_t cursor_varint(struct cursor *cursor);
+uint64_t cursor_varint_long(struct cursor *cursor); /* of cursor_varint() */
+static inline uint64_t cursor_varint(struct cursor *cursor)
+{
+    if (!cursor->bad && cursor->at < cursor->end && *cursor->at < 0x80) return *cursor->at++;
+    return cursor_varint_long(cursor);
+}
 int64_t cursor_hvlong(struct cursor *cursor);
 /* A delimited message: varint length and that many bytes, as a cursor of its own. */
 struct cursor cursor_delimited(struct cursor *cursor);

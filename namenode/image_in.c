@@ -240,17 +240,33 @@ static int next_body(struct image_reader *reader, struct cursor *body, bool *end
     }
 }
 
+int image_reader_next_body(struct image_reader *reader, struct cursor *body, struct err *err)
+{
+    bool end;
+    int rc = next_body(reader, body, &end, err);
+
+    return rc ? rc : !end;
+}
+
+void *image_reader_unpack(const struct image_reader *reader, const ProtobufCMessageDescriptor *type,
+                          struct cursor body, struct arena *arena, struct err *err)
+{
+    void *unpacked =
+        protobuf_c_message_unpack(type, arena_protobuf(arena), cursor_left(&body), body.at);
+
+    if (!unpacked) damaged(reader, "a message cannot be decoded", err);
+    return unpacked;
+}
+
 int image_reader_next(struct image_reader *reader, const ProtobufCMessageDescriptor *type,
                       struct arena *arena, void *message, struct err *err)
 {
     struct cursor body;
-    bool end;
-    int rc = next_body(reader, &body, &end, err);
+    int rc = image_reader_next_body(reader, &body, err);
 
-    if (rc || end) return rc;
-    void *unpacked =
-        protobuf_c_message_unpack(type, arena_protobuf(arena), cursor_left(&body), body.at);
-    if (!unpacked) return damaged(reader, "a message cannot be decoded", err);
+    if (rc <= 0) return rc;
+    void *unpacked = image_reader_unpack(reader, type, body, arena, err);
+    if (!unpacked) return ERR_CORRUPT;
     memcpy(message, &unpacked, sizeof unpacked);
     return 1;
 }

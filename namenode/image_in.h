@@ -44,6 +44,11 @@ void image_reader_close(struct image_reader *reader);
 /* 1 and a message (in the arena), 0 at the section's end, or ERR_CORRUPT. */
 int image_reader_next(struct image_reader *reader, const ProtobufCMessageDescriptor *type,
                       struct arena *arena, void *message, struct err *err) MUST_CHECK;
+/* The same in two steps: 1 and the message's bytes, good until the next call; and what they hold, NULL when they are damaged. */
+int image_reader_next_body(struct image_reader *reader, struct cursor *body,
+                           struct err *err) MUST_CHECK;
+void *image_reader_unpack(const struct image_reader *reader, const ProtobufCMessageDescriptor *type,
+                          struct cursor body, struct arena *arena, struct err *err);
 /* The whole section as bytes; ERR_LIMIT above `limit`. */
 int image_reader_all(struct image_reader *reader, size_t limit, struct buf *out,
                      struct err *err) MUST_CHECK;

@@ -10,6 +10,7 @@
 #include "namenode/ec_policy.h"
 #include "namenode/image_ids.h"
 #include "namenode/image_in.h"
+#include "namenode/image_inode.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
 #include "namenode/quota.h"
@@ -43,6 +44,9 @@ struct loader {
     struct text *texts;
     uint32_t mask_bits;
     struct image_ids ids;
+    struct image_inode file;
+    uint64_t owner_ids; /* of the last inode: a run of them has the same */
+    uint32_t owner;     /* and what became of them; 0: no inode was before */
     uint32_t *children; /* of one directory */
     size_t child_capacity;
     struct pending_quota *quotas; /* set at the end: counting needs the whole tree */
@@ -229,13 +233,19 @@ static uint64_t clamp_time(struct loader *l, uint64_t ms)
 static int set_permission(struct loader *l, struct inode *inode, uint64_t bits, struct err *err)
 {
     uint32_t user_id = (uint32_t)(bits >> 40), group_id = bits >> 16 & IMAGE_STRING_ID_MAX;
+    uint64_t owner_ids = bits >> 16;
+
+    inode->mode = bits & INODE_MODE_MASK;
+    inode->owner = l->owner;
+    if (l->owner && owner_ids == l->owner_ids) return 0;
     const char *user = text_of(l, IMAGE_STRINGS_USER, user_id);
     const char *group = group_id ? text_of(l, IMAGE_STRINGS_GROUP, group_id) : "";
 
     if (!user || !group)
         return bad(err, "its owner or group is not in the string table", inode->id);
     inode_set_owner(l->core->tree.inodes, inode, user, group);
-    inode->mode = bits & INODE_MODE_MASK;
+    l->owner_ids = owner_ids;
+    l->owner = inode->owner;
     return 0;
 }
 
@@ -473,6 +483,20 @@ static void expect_inodes(struct loader *l, const Pb__INodeSection *header,
     image_ids_init(&l->ids, l->core->tree.inodes, count, header->lastinodeid);
 }
 
+static int next_inode(struct loader *l, struct image_reader *reader, Pb__INodeSection__INode **out,
+                      struct err *err)
+{
+    struct cursor body;
+    int rc = image_reader_next_body(reader, &body, err);
+
+    if (rc <= 0) return rc;
+    *out = &l->file.inode;
+    if (image_inode_read(&l->file, body)) return 1;
+    arena_clear(&l->arena);
+    *out = image_reader_unpack(reader, &pb__inode_section__inode__descriptor, body, &l->arena, err);
+    return *out ? 1 : ERR_CORRUPT;
+}
+
 static int index_blocks(struct loader *l, struct err *err)
 {
     const struct block *twice = block_map_end_loading(l->core->blocks);
@@ -507,9 +531,7 @@ static int load_inodes(struct loader *l, struct err *err)
     }
     block_map_begin_loading(l->core->blocks);
     while (rc > 0) {
-        arena_clear(&l->arena);
-        rc = image_reader_next(&reader, &pb__inode_section__inode__descriptor, &l->arena, &inode,
-                               err);
+        rc = next_inode(l, &reader, &inode, err);
         if (rc <= 0) break;
         rc = load_inode(l, inode, err);
         if (rc == 0) rc = 1;
