@@ -7,7 +7,7 @@ check "Apache Hadoop is at hand" peer_ready
 cluster_start --datanodes 1 -D dfs.namenode.fs-limits.min-block-size=16 -D dfs.namenode.replication.min=1 || finish
 PEER_OPTS=-Dtool.limit.ms=$((30000 + ${OPS:-100} * 10)) tools_start
 
-ops=${OPS:-100}; rate=?
+ops=${OPS:-100}; rate=
 # bench OPERATION ARGS...: all of its operations are done, none has failed
 bench() {
     tool NNThroughputBenchmark -fs "$URI" -op "$@" > "$WORK/bench.out" 2>&1 || { cat "$WORK/bench.out"; return 1; }
