@@ -541,6 +541,23 @@ void conf_unset(struct conf *conf, const char *key)
     (void)rc; /* a value that relied on this one falls back to its default */
 }
 
+int conf_reload(const struct conf *conf, struct conf **fresh, struct err *err)
+{
+    struct entry *entry = NULL, *next = NULL;
+    int rc = 0;
+
+    *fresh = conf_new();
+    if (conf->dir) rc = conf_load_dir(*fresh, conf->dir, err);
+    HASH_ITER (hh, conf->by_name, entry, next) {
+        if (!rc && entry->raw && str_eq(entry->source, "set"))
+            rc = conf_set(*fresh, entry->name, entry->raw, err);
+    }
+    if (!rc) return 0;
+    conf_free(*fresh);
+    *fresh = NULL;
+    return rc;
+}
+
 /* --- reading --- */
 
 const char *conf_str(const struct conf *conf, enum conf_id id)

@@ -70,6 +70,10 @@ int conf_load_env(struct conf *conf, struct err *err) MUST_CHECK;
 /* Where conf_load_env() or the last conf_load_dir() read from; NULL when nowhere. */
 const char *conf_dir(const struct conf *conf);
 
+/* What conf_load_dir() of the same folder finds now, overruled as `conf` was by conf_set(); *fresh is
+ * the caller's, and NULL after an error. */
+int conf_reload(const struct conf *conf, struct conf **fresh, struct err *err) MUST_CHECK;
+
 /* Overrules files, <final> or not, as -D on a command line does. The old value stays when the new
  * one is bad. */
 int conf_set(struct conf *conf, const char *key, const char *value, struct err *err) MUST_CHECK;

@@ -49,6 +49,38 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
     s->volumes_tolerated = (int)conf_int(conf, CONF_dfs_datanode_failed_volumes_tolerated);
 }
 
+/* ---- what can change while it runs ---- */
+
+static const enum conf_id reconfigurable[] = {
+    CONF_dfs_heartbeat_interval,
+    CONF_dfs_blockreport_intervalMsec,
+    CONF_dfs_datanode_balance_max_concurrent_moves,
+    CONF_dfs_datanode_balance_bandwidthPerSec,
+};
+
+static int reconfigure(void *context, enum conf_id id, const struct conf *fresh, struct err *err)
+{
+    struct datanode *dn = context;
+    struct dn_settings settings;
+
+    if (conf_ms(fresh, CONF_dfs_heartbeat_interval) <= 0)
+        return err_set(err, ERR_CONFIG, "dfs.heartbeat.interval must be above 0");
+    read_settings(&settings, fresh);
+    switch ((int)id) {
+    case CONF_dfs_heartbeat_interval: dn->settings.heartbeat_ms = settings.heartbeat_ms; break;
+    case CONF_dfs_blockreport_intervalMsec: dn->settings.report_ms = settings.report_ms; break;
+    case CONF_dfs_datanode_balance_max_concurrent_moves:
+        dn->settings.moves_max = settings.moves_max;
+        break;
+    case CONF_dfs_datanode_balance_bandwidthPerSec:
+        dn->balance_bandwidth = conf_size(fresh, id);
+        copy_block_set_bandwidth(dn->balance_bandwidth);
+        break;
+    default: return err_set(err, ERR_CONFIG, "it cannot be changed while the datanode runs");
+    }
+    return 0;
+}
+
 /* ---- volumes ---- */
 
 static bool too_many_failed(const struct datanode *dn, size_t configured, size_t failed)
@@ -213,6 +245,8 @@ static int start(struct datanode *dn, struct err *err)
     size_t count;
 
     read_settings(&dn->settings, dn->conf);
+    dn->reconfig =
+        reconfig_new(dn->conf, reconfigurable, ARRAY_LEN(reconfigurable), reconfigure, dn);
     int rc = open_volumes(dn, &volumes, &count, err);
     dn->dataset = dataset_new(volumes, count);
     if (rc) return rc;
@@ -273,6 +307,7 @@ void datanode_stop(struct datanode *dn)
     xceiver_free(dn->xceiver);
     dataset_free(dn->dataset);
     nn_services_free(dn);
+    reconfig_free(dn->reconfig);
     conf_free(dn->conf);
     pthread_mutex_destroy(&dn->lock);
     mem_free(dn);

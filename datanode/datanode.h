@@ -13,6 +13,7 @@
 #ifndef DATANODE_DATANODE_H
 #define DATANODE_DATANODE_H
 
+#include "common/reconfig.h"
 #include "common/loop.h"
 #include "common/net.h"
 #include "common/rpc_client.h"
@@ -29,24 +30,25 @@ struct xceiver;
 
 enum { DN_SERVICES_MAX = DATASET_POOLS_MAX };
 
-/* What the parts read of the configuration. Constant after start. */
+/* What the parts read of the configuration. Constant after start, but for what reconfiguration changes. */
 struct dn_settings {
-    int socket_timeout_ms; /* dfs.client.socket-timeout */
-    int write_timeout_ms;  /* dfs.datanode.socket.write.timeout */
-    int keepalive_ms;      /* dfs.datanode.socket.reuse.keepalive */
-    int transfer_threads;  /* dfs.datanode.max.transfer.threads */
-    int64_t heartbeat_ms;  /* dfs.heartbeat.interval */
-    int64_t report_ms;     /* dfs.blockreport.intervalMsec */
-    int64_t report_split;  /* dfs.blockreport.split.threshold */
-    bool sync_on_close;    /* dfs.datanode.synconclose */
+    int socket_timeout_ms;        /* dfs.client.socket-timeout */
+    int write_timeout_ms;         /* dfs.datanode.socket.write.timeout */
+    int keepalive_ms;             /* dfs.datanode.socket.reuse.keepalive */
+    int transfer_threads;         /* dfs.datanode.max.transfer.threads */
+    _Atomic int64_t heartbeat_ms; /* dfs.heartbeat.interval */
+    _Atomic int64_t report_ms;    /* dfs.blockreport.intervalMsec */
+    int64_t report_split;         /* dfs.blockreport.split.threshold */
+    bool sync_on_close;           /* dfs.datanode.synconclose */
     bool use_hostname;     /* dfs.datanode.use.datanode.hostname: reach other datanodes by name */
-    int moves_max;         /* dfs.datanode.balance.max.concurrent.moves */
+    atomic_int moves_max;  /* dfs.datanode.balance.max.concurrent.moves */
     int volumes_tolerated; /* dfs.datanode.failed.volumes.tolerated */
 };
 
 struct datanode {
     struct conf *conf;
     struct dn_settings settings;
+    struct reconfig *reconfig;
     struct loop *loop;
     struct dataset *dataset;
     struct scan_block *scan; /* NULL: turned off */

@@ -3,6 +3,7 @@
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/reconfig.h"
 #include "common/user.h"
 #include "datanode/block_recover.h"
 #include "datanode/nn_link.h"
@@ -150,6 +151,40 @@ static void evict_writers(void *context, struct rpc_call *call,
     reply(call, rc, &response.base, &err);
 }
 
+static void start_reconfig(void *context, struct rpc_call *call,
+                           const ProtobufCMessage *request UNUSED)
+{
+    Pb__StartReconfigurationResponse response = PB__START_RECONFIGURATION_RESPONSE__INIT;
+    struct err err = ERR_INIT;
+
+    int rc = check_admin(call, &err);
+    if (!rc) rc = reconfig_run(((struct datanode *)context)->reconfig, &err);
+    reply(call, rc, &response.base, &err);
+}
+
+static void get_reconfig_status(void *context, struct rpc_call *call,
+                                const ProtobufCMessage *request UNUSED)
+{
+    Pb__GetReconfigurationStatusResponse response = PB__GET_RECONFIGURATION_STATUS_RESPONSE__INIT;
+    struct err err = ERR_INIT;
+
+    int rc = check_admin(call, &err);
+    if (!rc) reconfig_status(((struct datanode *)context)->reconfig, &response, &call->arena);
+    reply(call, rc, &response.base, &err);
+}
+
+static void list_reconfigurable(void *context, struct rpc_call *call,
+                                const ProtobufCMessage *request UNUSED)
+{
+    Pb__ListReconfigurablePropertiesResponse response =
+        PB__LIST_RECONFIGURABLE_PROPERTIES_RESPONSE__INIT;
+    struct err err = ERR_INIT;
+
+    int rc = check_admin(call, &err);
+    if (!rc) reconfig_properties(((struct datanode *)context)->reconfig, &response, &call->arena);
+    reply(call, rc, &response.base, &err);
+}
+
 /* The namenodes are those of the start; being asked to look again is no error where nothing
  * changed. */
 static void refresh_namenodes(void *context UNUSED, struct rpc_call *call,
@@ -279,6 +314,9 @@ static const struct rpc_op ops[] = {
     CLIENT_OP("getVolumeReport", get_volume_report, get_volumes),
     CLIENT_OP("triggerBlockReport", trigger_block_report, trigger_report),
     CLIENT_OP("shutdownDatanode", shutdown_datanode, shut_down),
+    CLIENT_OP("startReconfiguration", start_reconfiguration, start_reconfig),
+    CLIENT_OP("getReconfigurationStatus", get_reconfiguration_status, get_reconfig_status),
+    CLIENT_OP("listReconfigurableProperties", list_reconfigurable_properties, list_reconfigurable),
     CLIENT_OP("evictWriters", evict_writers, evict_writers),
     CLIENT_OP("refreshNamenodes", refresh_namenodes, refresh_namenodes),
     CLIENT_OP("getBalancerBandwidth", get_balancer_bandwidth, get_bandwidth),

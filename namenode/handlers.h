@@ -4,6 +4,7 @@
 
 #include "namenode/op.h"
 #include "proto/admin.pb-c.h"
+#include "proto/client_datanode.pb-c.h"
 #include "proto/client_namenode.pb-c.h"
 #include "proto/datanode.pb-c.h"
 #include "proto/namenode.pb-c.h"

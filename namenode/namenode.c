@@ -730,6 +730,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop, st
     nn->core.now_wall_ms = clock_wall_ms();
     nn->core.now_ms = clock_mono_ms();
     rc = load_namespace(nn, err);
+    if (!rc) nn->reconfig = nn_reconfig_new(nn);
     if (!rc) rc = user_groups_new(conf, &nn->groups, err);
     if (!rc) rc = audit_open(&nn->audit, err);
     if (!rc) rc = start_rpc(nn, err);
@@ -805,4 +806,6 @@ void namenode_stop(struct namenode *nn)
     core_release(&nn->core);
     nn_storage_close(nn->storage);
     mem_free(nn->rpc_host);
+    reconfig_free(nn->reconfig);
+    mem_free(nn->protected_directories);
 }

@@ -19,6 +19,7 @@
 #include <sys/queue.h>
 
 #include "common/http.h"
+#include "common/reconfig.h"
 #include "common/loop.h"
 #include "common/rpc_server.h"
 #include "common/user.h"
@@ -45,6 +46,8 @@ struct core_task {
 struct namenode {
     struct core core; /* whoever holds `turn`, once started */
     struct conf *conf;
+    struct reconfig *reconfig;   /* core thread */
+    char *protected_directories; /* as reconfigured; NULL: as at start */
     struct nn_storage *storage;
     struct edit_log *journal;
     struct checkpoint *checkpoint;
@@ -92,6 +95,9 @@ static inline struct namenode *namenode_of(struct core *core)
 /* Loads, binds and starts everything; on error everything is undone. The namenode borrows conf. */
 int namenode_start(struct namenode *nn, struct conf *conf, struct loop *loop,
                    struct err *err) MUST_CHECK;
+/* What `dfsadmin -reconfig` changes (op_reconfig.c). */
+struct reconfig *nn_reconfig_new(struct namenode *nn);
+
 /* Orderly end: no further requests, journal finalized, directories unlocked. */
 void namenode_stop(struct namenode *nn);
 

@@ -9,7 +9,8 @@
 #define PROTOCOL_REFRESH_MAPPINGS "org.apache.hadoop.security.RefreshUserMappingsProtocol"
 #define PROTOCOL_REFRESH_POLICY                                                                    \
     "org.apache.hadoop.security.authorize.RefreshAuthorizationPolicyProtocol"
-#define PROTOCOL_REFRESH_QUEUE "org.apache.hadoop.ipc.RefreshCallQueueProtocol"
+#define PROTOCOL_RECONFIGURATION "org.apache.hadoop.hdfs.protocol.ReconfigurationProtocol"
+#define PROTOCOL_REFRESH_QUEUE   "org.apache.hadoop.ipc.RefreshCallQueueProtocol"
 
 #define OP(protocol, method, base, handler, flags, audit)                                          \
     static int run_##handler(struct core *core, struct op *op, const ProtobufCMessage *request,    \

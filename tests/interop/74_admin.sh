@@ -16,7 +16,7 @@ admin() { tool DFSAdmin "$@"; }
 said() { cat "$WORK/tools/out" "$WORK/tools/err" | grep -qE -- "$1"; } # the tool before
 # says "text" PATTERN command...: a check that succeeds, and what it says
 says() { local text=$1 pattern=$2; shift 2; check "$text" "$@"; check "  says what it should" said "$pattern"; }
-refuses() { local text=$1 pattern=$2; shift 2; check_fails "$text" "$@"; check "  says why" said "$pattern"; }
+refuses() { local text=$1 pattern=$2; shift 2; check_fails "$text" "$@"; check "  and says why" said "$pattern"; }
 
 head -c 300000 /dev/urandom > "$WORK/bytes"
 dfs -mkdir /d
@@ -52,6 +52,21 @@ says "dfsadmin -refreshUserToGroupsMappings" 'Refresh user to groups mapping suc
 says "dfsadmin -refreshSuperUserGroupsConfiguration" 'Refresh super user groups configuration successful' admin -refreshSuperUserGroupsConfiguration
 says "dfsadmin -refreshCallQueue" 'Refresh call queue successful' admin -refreshCallQueue
 refuses "dfsadmin -refresh of what nobody registered" 'Failed to get response|No registered handlers|not (found|registered)' admin -refresh "${URI#hdfs://}" nobody
+nn=${URI#hdfs://}
+says "dfsadmin -reconfig namenode properties" 'dfs.namenode.replication.max-streams' admin -reconfig namenode "$nn" properties
+says "dfsadmin -reconfig namenode status, before" 'no task was found' admin -reconfig namenode "$nn" status
+says "dfsadmin -reconfig datanode properties" 'dfs.datanode.balance.bandwidthPerSec' admin -reconfig datanode "$dn" properties
+for file in "$CLUSTER/conf/hdfs-site.xml" "$CLUSTER/datanode1/conf/hdfs-site.xml"; do
+    sed -i 's#</configuration>#<property><name>dfs.heartbeat.interval</name><value>2s</value></property>&#' "$file"
+done
+says "dfsadmin -reconfig namenode start" 'Started reconfiguration task' admin -reconfig namenode "$nn" start
+says "dfsadmin -reconfig namenode status" 'started at .* and finished at' admin -reconfig namenode "$nn" status
+check "  what has changed" said 'SUCCESS: Changed property dfs.heartbeat.interval'
+says "dfsadmin -reconfig datanode start" 'Started reconfiguration task' admin -reconfig datanode "$dn" start
+says "dfsadmin -reconfig datanode status" 'SUCCESS: Changed property dfs.heartbeat.interval' admin -reconfig datanode "$dn" status
+says "dfsadmin -reconfig datanode livenodes start" 'Starting of reconfiguration task successful on 3 nodes' admin -reconfig datanode livenodes start
+says "dfsadmin -reconfig datanode livenodes status" 'successful on 3 nodes, failed on 0' admin -reconfig datanode livenodes status
+refuses "dfsadmin -reconfig by somebody else" 'alice' tool @alice DFSAdmin -reconfig namenode "$nn" start
 says "dfsadmin -printTopology" 'Rack: /rack2' admin -printTopology
 check "dfsadmin -refreshNamenodes" admin -refreshNamenodes "$dn"
 says "dfsadmin -getVolumeReport" 'Directory|Storage' admin -getVolumeReport "$dn"
@@ -124,7 +139,18 @@ check "one was" wait_until 5 grep -qE 'Evicting all writers: 1' "$CLUSTER/datano
 tail -c +100001 "$WORK/bytes" >&7; exec 7>&-
 check "it writes on elsewhere" wait $holder
 check "all of it" bash -c "dfs -cat /d/evicted | cmp - '$WORK/bytes'"
+# What only the first datanode has is missing once it is gone.
+only=$(grep -c . <<< "$(find "$CLUSTER/datanode1" -name 'blk_*.meta')")
+for i in $(seq 20); do dfs -D dfs.replication=1 -put "$WORK/bytes" "/d/once$i"; done
+only=$(($(find "$CLUSTER/datanode1" -name 'blk_*.meta' | wc -l) - only))
 says "dfsadmin -shutdownDatanode" 'Submitted a shutdown request' admin -shutdownDatanode "$dn" upgrade
 check "it ends" wait_until 20 bash -c "! kill -0 $(daemon_pid datanode1) || [[ \$(ps -o state= -p $(daemon_pid datanode1)) == Z* ]]"
 refuses "dfsadmin -getDatanodeInfo of what has ended" 'Datanode unreachable' admin -getDatanodeInfo "$dn"
+check "it is dead" wait_until 60 live_datanodes 2
+says "dfsadmin -report -dead" 'Dead datanodes \(1\)' admin -report -dead
+refuses "fsck of missing blocks" "The filesystem under path '/' is CORRUPT" fsck / -files -blocks
+check_equal "it counts them" "$only" "$(sed -n 's/^ *Missing blocks:[[:space:]]*//p' "$WORK/tools/out")"
+refuses "fsck -list-corruptfileblocks of them" "has $only CORRUPT (files|blocks)" fsck / -list-corruptfileblocks
+check_fails "fsck -delete, which finds them once more" fsck / -delete
+says "fsck after that" "HEALTHY" fsck /
 finish
