@@ -43,7 +43,8 @@ static int receive(struct xfer_in *in, void *to, size_t size, size_t *got, struc
         if (errno == EINTR) continue;
         if (errno != EAGAIN && errno != EWOULDBLOCK)
             return socket_error(err, "read from the connection");
-        int rc = wait_for(in->fd, POLLIN, in->timeout_ms, err);
+        int rc = in->before_wait ? in->before_wait(in->context, err) : 0;
+        if (!rc) rc = wait_for(in->fd, POLLIN, in->timeout_ms, err);
         if (rc) return rc;
     }
 }
@@ -52,6 +53,7 @@ void xfer_in_init(struct xfer_in *in, int fd, int timeout_ms)
 {
     in->fd = fd;
     in->timeout_ms = timeout_ms;
+    in->before_wait = NULL;
     in->start = in->end = 0;
 }
 

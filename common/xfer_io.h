@@ -24,6 +24,9 @@ enum {
 struct xfer_in {
     int fd;
     int timeout_ms; /* -1: wait for ever; may be changed between reads */
+    /* Optional: runs before a read has to wait for bytes; its error ends the read. */
+    int (*before_wait)(void *context, struct err *err);
+    void *context;
 
     uint32_t start, end; /* what is left of the read-ahead */
     uint8_t ahead[XFER_IN_AHEAD];

@@ -36,11 +36,21 @@ static void grow(struct ack_relay *relay)
     relay->head = 0;
 }
 
-static int send_ack(struct ack_relay *relay, const struct xfer_ack *ack, struct err *err)
+int ack_relay_flush(struct ack_relay *relay, struct err *err)
 {
+    if (!relay->held) return 0;
+    int rc =
+        xfer_write(relay->up_fd, relay->out.data, relay->out.length, 0, relay->timeout_ms, err);
     buf_clear(&relay->out);
+    relay->held = 0;
+    return rc;
+}
+
+static int send_ack(struct ack_relay *relay, const struct xfer_ack *ack, bool bulk, struct err *err)
+{
     xfer_ack_put(&relay->out, ack);
-    return xfer_write(relay->up_fd, relay->out.data, relay->out.length, 0, relay->timeout_ms, err);
+    relay->held++;
+    return bulk && relay->held < ACKS_HELD_MAX ? 0 : ack_relay_flush(relay, err);
 }
 
 static void note_acked(struct ack_relay *relay, const struct ack_wait *packet)
@@ -51,7 +61,7 @@ static void note_acked(struct ack_relay *relay, const struct ack_wait *packet)
 }
 
 /* One or two entries of ours, in relay->ack, which nobody else needs now. */
-static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, int second,
+static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, int second, bool bulk,
                     struct err *err)
 {
     relay->ack.seqno = seqno;
@@ -59,18 +69,20 @@ static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, in
     relay->ack.count = second < 0 ? 1 : 2;
     relay->ack.entry[0] = (uint32_t)first;
     if (second >= 0) relay->ack.entry[1] = (uint32_t)second;
-    return send_ack(relay, &relay->ack, err);
+    return send_ack(relay, &relay->ack, bulk, err);
 }
 
-int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last, struct err *err)
+int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last, bool bulk,
+                  struct err *err)
 {
     struct ack_wait packet = {
-        .seqno = seqno, .end = end, .last = last, .since_ns = clock_mono_ns()};
+        .seqno = seqno, .end = end, .last = last, .bulk = bulk, .since_ns = clock_mono_ns()};
 
-    if (relay->broken) return send_own(relay, seqno, PB__STATUS__SUCCESS, PB__STATUS__ERROR, err);
+    if (relay->broken)
+        return send_own(relay, seqno, PB__STATUS__SUCCESS, PB__STATUS__ERROR, false, err);
     if (!relay->has_mirror) {
         note_acked(relay, &packet);
-        return send_own(relay, seqno, PB__STATUS__SUCCESS, -1, err);
+        return send_own(relay, seqno, PB__STATUS__SUCCESS, -1, bulk, err);
     }
     assert(!ack_relay_full(relay));
     if (relay->count == relay->capacity) grow(relay);
@@ -78,7 +90,7 @@ int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last
     return 0;
 }
 
-static int pass_on(struct ack_relay *relay, struct err *err)
+static int pass_on(struct ack_relay *relay, bool bulk, struct err *err)
 {
     struct xfer_ack *ack = &relay->ack;
 
@@ -87,7 +99,7 @@ static int pass_on(struct ack_relay *relay, struct err *err)
     memmove(ack->entry + 1, ack->entry, ack->count * sizeof *ack->entry);
     ack->entry[0] = PB__STATUS__SUCCESS;
     ack->count++;
-    return send_ack(relay, ack, err);
+    return send_ack(relay, ack, bulk, err);
 }
 
 int ack_relay_take(struct ack_relay *relay, struct err *err)
@@ -97,7 +109,7 @@ int ack_relay_take(struct ack_relay *relay, struct err *err)
     if (ack->seqno == XFER_SEQNO_OOB) {
         log_info("Relaying an out of band ack of type %s",
                  xfer_ack_first_bad(ack) < 0 ? "SUCCESS" : "OOB");
-        return pass_on(relay, err);
+        return pass_on(relay, false, err);
     }
     struct ack_wait packet =
         relay->count ? *slot(relay, 0) : (struct ack_wait){.seqno = XFER_SEQNO_UNKNOWN};
@@ -115,7 +127,7 @@ int ack_relay_take(struct ack_relay *relay, struct err *err)
     ack->downstream_ns = (uint64_t)(clock_mono_ns() - packet.since_ns);
     if (xfer_ack_ok(ack)) note_acked(relay, &packet);
     relay->last_acked |= packet.last;
-    return pass_on(relay, err);
+    return pass_on(relay, packet.bulk && xfer_ack_ok(ack), err);
 }
 
 int ack_relay_break(struct ack_relay *relay, struct err *err)
@@ -126,16 +138,17 @@ int ack_relay_break(struct ack_relay *relay, struct err *err)
     relay->broken = true;
     /* Nothing waits: upstream shall know nevertheless, before it sends more. */
     if (!relay->count)
-        return send_own(relay, XFER_SEQNO_OOB, PB__STATUS__SUCCESS, PB__STATUS__ERROR, err);
+        return send_own(relay, XFER_SEQNO_OOB, PB__STATUS__SUCCESS, PB__STATUS__ERROR, false, err);
     for (uint32_t i = 0; i < relay->count && !rc; i++)
-        rc = send_own(relay, slot(relay, i)->seqno, PB__STATUS__SUCCESS, PB__STATUS__ERROR, err);
+        rc = send_own(relay, slot(relay, i)->seqno, PB__STATUS__SUCCESS, PB__STATUS__ERROR, false,
+                      err);
     relay->count = 0;
     return rc;
 }
 
 int ack_relay_fail(struct ack_relay *relay, int64_t seqno, Pb__Status status, struct err *err)
 {
-    return send_own(relay, seqno, status, -1, err);
+    return send_own(relay, seqno, status, -1, false, err);
 }
 
 int64_t ack_relay_age_ms(const struct ack_relay *relay)

@@ -9,7 +9,10 @@
 #include "common/xfer_packet.h"
 #include "datanode/dataset.h"
 
-enum { ACKS_WAITING_MAX = 4096 }; /* then no more packets are read until acks come */
+enum {
+    ACKS_WAITING_MAX = 4096, /* then no more packets are read until acks come */
+    ACKS_HELD_MAX = 8,
+};
 
 struct ack_relay {
     int up_fd, timeout_ms;       /* upstream */
@@ -17,13 +20,14 @@ struct ack_relay {
     struct ack_wait {
         int64_t seqno, end; /* end: of the packet in the block */
         int64_t since_ns;
-        bool last;
+        bool last, bulk;
     } * ring;
     uint32_t head, count, capacity;
     bool has_mirror; /* acks need the mirror's */
     bool broken;     /* the mirror is lost */
     bool last_acked;
-    struct buf out;
+    struct buf out; /* acks that are held */
+    unsigned held;
     struct xfer_ack ack;
 };
 
@@ -31,9 +35,13 @@ void ack_relay_init(struct ack_relay *relay, int up_fd, int timeout_ms, bool has
                     struct replica_write *write);
 void ack_relay_release(struct ack_relay *relay);
 
-/* The packet is written here: acks it, or waits for the mirror to do so. */
-int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last,
+/* The packet is written here: acks it, or waits for the mirror to do so. The ack of a `bulk` packet,
+ * one of a stream at full speed, is held until ACKS_HELD_MAX are there or another ack goes; the caller
+ * must call ack_relay_flush() before it waits for anything. */
+int ack_relay_add(struct ack_relay *relay, int64_t seqno, int64_t end, bool last, bool bulk,
                   struct err *err) MUST_CHECK;
+/* Sends what is held. */
+int ack_relay_flush(struct ack_relay *relay, struct err *err) MUST_CHECK;
 /* The mirror's ack in relay->ack. ERR_CHECKSUM when the mirror got corrupt bytes from us: then we
  * are the bad node. */
 int ack_relay_take(struct ack_relay *relay, struct err *err) MUST_CHECK;

@@ -13,7 +13,7 @@
 #include "datanode/ack_relay.h"
 #include "datanode/nn_link.h"
 
-enum { LINGER_MS = 3000, PROGRESS_MS = 10000 };
+enum { LINGER_MS = 3000, PROGRESS_MS = 10000, BULK_SIZE = 32 * 1024 };
 
 struct receiver {
     struct xfer_context *ctx;
@@ -226,6 +226,8 @@ static int wait_for_mirror(struct receiver *r, int64_t deadline, struct err *why
 
     /* A mirror that hangs must be named before the writer, who waits a little longer, blames this
      * node. */
+    int rc = ack_relay_flush(&r->acks, err);
+    if (rc) return rc;
     if (r->acks.count) left = MIN(left, r->mirror_timeout_ms - ack_relay_age_ms(&r->acks));
     int n = poll(fds, 2, (int)MAX(left, (int64_t)0));
     if (n < 0 && errno == EINTR) return 0;
@@ -233,7 +235,7 @@ static int wait_for_mirror(struct receiver *r, int64_t deadline, struct err *why
     if (fds[1].revents)
         return err_set(err, ERR_CONNECTION_LOST, "upstream closed, or the writer was stopped");
     if (has_acks(r) && fds[0].revents & POLLIN) {
-        int rc = take_mirror_ack(r, err);
+        rc = take_mirror_ack(r, err);
         if (rc || r->mirror_fd < 0) return rc;
     }
     return fds[0].revents & (POLLOUT | POLLERR | POLLHUP) ? 1 : 0;
@@ -387,7 +389,8 @@ static int take_packet(struct receiver *r, struct err *err)
     rc = forward_packet(r, err);
     if (!rc && p->seqno != XFER_SEQNO_HEARTBEAT) rc = store_packet(r, err);
     if (!rc && has_acks(r))
-        rc = ack_relay_add(&r->acks, p->seqno, p->offset + p->data_length, p->last, err);
+        rc = ack_relay_add(&r->acks, p->seqno, p->offset + p->data_length, p->last,
+                           p->data_length >= BULK_SIZE && !p->sync, err);
     return rc;
 }
 
@@ -410,8 +413,9 @@ static int wait_for_neighbours(struct receiver *r, int64_t heard_ms, bool *up, s
     struct err why = ERR_INIT;
 
     if (r->acks.count) left = MIN(left, r->mirror_timeout_ms - ack_relay_age_ms(&r->acks));
-    int n = poll(fds, r->mirror_fd < 0 ? 1 : 2, (int)MAX(left, (int64_t)0));
+    int n = poll(fds, r->mirror_fd < 0 ? 1 : 2, r->acks.held ? 0 : (int)MAX(left, (int64_t)0));
     if (n < 0 && errno != EINTR) return err_set_errno(err, errno, "poll");
+    if (n == 0 && r->acks.held) return ack_relay_flush(&r->acks, err);
     if (n == 0) {
         if (r->acks.count && ack_relay_age_ms(&r->acks) >= r->mirror_timeout_ms) {
             err_set(&why, ERR_TIMEOUT, "no ack in %d ms", r->mirror_timeout_ms);
@@ -473,6 +477,21 @@ static int finish_copy(struct receiver *r, struct err *err)
     return r->is_transfer ? xfer_answer(r->ctx, PB__STATUS__SUCCESS, NULL, err) : 0;
 }
 
+static int flush_acks(void *receiver, struct err *err)
+{
+    return ack_relay_flush(&((struct receiver *)receiver)->acks, err);
+}
+
+/* Nobody shall wait for an ack that is held here while we wait for bytes. */
+static int flow_holding_acks(struct receiver *r, struct err *err)
+{
+    r->in->before_wait = r->mirror_in.before_wait = flush_acks;
+    r->in->context = r->mirror_in.context = r;
+    int rc = flow(r, err);
+    r->in->before_wait = NULL;
+    return rc;
+}
+
 static int receive(struct receiver *r, struct err *err)
 {
     bool good;
@@ -487,7 +506,7 @@ static int receive(struct receiver *r, struct err *err)
     }
     ack_relay_init(&r->acks, r->ctx->fd, r->ctx->dn->settings.write_timeout_ms, r->mirror_fd >= 0,
                    &r->write);
-    rc = flow(r, err);
+    rc = flow_holding_acks(r, err);
     if (!rc && !has_acks(r)) rc = finish_copy(r, err);
     ack_relay_release(&r->acks);
     return rc;

@@ -168,7 +168,7 @@ static void acks_wait_for_the_mirror(void **state UNUSED)
 {
     start_relay(true);
     for (int64_t i = 0; i < 40; i++)
-        assert_int_equal(ack_relay_add(&relay, i, i * 10, false, NULL), 0);
+        assert_int_equal(ack_relay_add(&relay, i, i * 10, false, false, NULL), 0);
     relay.ack = (struct xfer_ack){.seqno = 0, .count = 2};
     assert_int_equal(ack_relay_take(&relay, NULL), 0);
     expect_ack(0, 3, -1);
@@ -184,12 +184,12 @@ static void acks_wait_for_the_mirror(void **state UNUSED)
 static void a_lost_mirror_is_told_upstream(void **state UNUSED)
 {
     start_relay(true);
-    assert_int_equal(ack_relay_add(&relay, 7, 10, false, NULL), 0);
+    assert_int_equal(ack_relay_add(&relay, 7, 10, false, false, NULL), 0);
     relay.ack = (struct xfer_ack){.seqno = 8, .count = 1}; /* not its turn */
     assert_int_equal(ack_relay_take(&relay, NULL), 0);
     assert_true(relay.broken);
     expect_ack(7, 2, 1);
-    assert_int_equal(ack_relay_add(&relay, 8, 20, false, NULL), 0);
+    assert_int_equal(ack_relay_add(&relay, 8, 20, false, false, NULL), 0);
     expect_ack(8, 2, 1);
     end_relay();
     start_relay(true);
@@ -201,12 +201,62 @@ static void a_lost_mirror_is_told_upstream(void **state UNUSED)
 static void the_last_node_acks_at_once(void **state UNUSED)
 {
     start_relay(false);
-    assert_int_equal(ack_relay_add(&relay, 0, 10, false, NULL), 0);
+    assert_int_equal(ack_relay_add(&relay, 0, 10, false, false, NULL), 0);
     expect_ack(0, 1, -1);
     assert_false(relay.last_acked);
-    assert_int_equal(ack_relay_add(&relay, 1, 10, true, NULL), 0);
+    assert_int_equal(ack_relay_add(&relay, 1, 10, true, false, NULL), 0);
     expect_ack(1, 1, -1);
     assert_true(relay.last_acked);
+    end_relay();
+}
+
+static int64_t readable(void)
+{
+    char bytes[4096];
+
+    return recv(pair[1], bytes, sizeof bytes, MSG_DONTWAIT | MSG_PEEK);
+}
+
+static void expect_acks(struct xfer_in *in, int64_t first, int64_t last)
+{
+    struct xfer_ack ack;
+
+    for (int64_t i = first; i <= last; i++) {
+        assert_int_equal(xfer_ack_read(in, &ack, NULL), 0);
+        assert_int_equal(ack.seqno, i);
+    }
+    assert_int_equal(xfer_in_buffered(in), 0);
+    assert_int_equal(readable(), -1);
+}
+
+static void acks_of_a_stream_are_held(void **state UNUSED)
+{
+    struct xfer_in in;
+
+    start_relay(false);
+    xfer_in_init(&in, pair[1], 1000);
+    for (int64_t i = 0; i < 3; i++)
+        assert_int_equal(ack_relay_add(&relay, i, i * 10, false, true, NULL), 0);
+    assert_int_equal(readable(), -1);
+    assert_int_equal(ack_relay_flush(&relay, NULL), 0);
+    expect_acks(&in, 0, 2);
+    assert_int_equal(ack_relay_add(&relay, 3, 30, false, true, NULL), 0);
+    assert_int_equal(ack_relay_add(&relay, 4, 40, false, false, NULL), 0); /* somebody waits */
+    expect_acks(&in, 3, 4);
+    for (int64_t i = 5; i < 5 + ACKS_HELD_MAX; i++)
+        assert_int_equal(ack_relay_add(&relay, i, i * 10, false, true, NULL), 0);
+    expect_acks(&in, 5, 4 + ACKS_HELD_MAX);
+    end_relay();
+    start_relay(true); /* what a mirror says is held, but no bad news */
+    xfer_in_init(&in, pair[1], 1000);
+    for (int64_t i = 0; i < 2; i++)
+        assert_int_equal(ack_relay_add(&relay, i, i * 10, false, true, NULL), 0);
+    relay.ack = (struct xfer_ack){.seqno = 0, .count = 1};
+    assert_int_equal(ack_relay_take(&relay, NULL), 0);
+    assert_int_equal(readable(), -1);
+    relay.ack = (struct xfer_ack){.seqno = 1, .count = 1, .entry = {PB__STATUS__ERROR}};
+    assert_int_equal(ack_relay_take(&relay, NULL), 0);
+    expect_acks(&in, 0, 1);
     end_relay();
 }
 
@@ -220,6 +270,7 @@ int main(void)
         cmocka_unit_test(acks_wait_for_the_mirror),
         cmocka_unit_test(a_lost_mirror_is_told_upstream),
         cmocka_unit_test(the_last_node_acks_at_once),
+        cmocka_unit_test(acks_of_a_stream_are_held),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
