@@ -6,6 +6,7 @@
 #   make kill-soak        200 rounds of daemons killed under load; ROUNDS=n, SEED=n
 #   make check-interop    the same cluster met by stock Java and Go clients
 #   make bench            ours and Apache Hadoop side by side, in a table; QUICK=1 to see whether it runs
+#   make back-and-forth-soak  the same directories under Apache's daemons and ours in turn, ten times
 #   make lint             formatting, clang-tidy, cppcheck, shellcheck, layers
 #   make docs             docs/config.md from common/conf.def
 #   make install          PREFIX=/usr/local DESTDIR=
@@ -105,7 +106,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak lint format install
+.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak back-and-forth-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -139,6 +140,9 @@ round-trip-soak: deps-interop all
 bench: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
 	@BUILD=$B bash benchmarks/compare.sh
+
+back-and-forth-soak: deps-interop all $(LIVE)
+	@JOBS=1 ROUNDS=$${ROUNDS:-10} TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/43_back_and_forth.sh
 
 lint: deps-lint
 	@bash tests/lint.sh
