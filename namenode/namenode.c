@@ -12,6 +12,7 @@
 #include "namenode/apply_tree.h"
 #include "namenode/handlers.h"
 #include "namenode/hosts.h"
+#include "namenode/listing_pack.h"
 #include "namenode/monitor.h"
 #include "namenode/nn_load.h"
 #include "namenode/open_file.h"
@@ -326,6 +327,19 @@ static void stop_aging(struct namenode *nn, struct call_state *state)
     TAILQ_REMOVE(&nn->by_deadline, state, by_deadline);
 }
 
+static void reply(struct rpc_call *call, const ProtobufCMessage *response)
+{
+    const uint8_t *packed = NULL;
+    size_t size;
+
+    if (response->descriptor == &pb__get_listing_response__descriptor)
+        packed = listing_pack((const Pb__GetListingResponse *)response, &call->arena, &size);
+    if (packed)
+        rpc_call_reply_packed(call, packed, size);
+    else
+        rpc_call_reply(call, response);
+}
+
 static void run_call(struct namenode *nn, struct rpc_call *call)
 {
     struct call_state *state = call->context;
@@ -367,7 +381,7 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     }
     stop_aging(nn, state);
     if (rc == 0)
-        rpc_call_reply(call, response);
+        reply(call, response);
     else
         rpc_call_fail(call, &err);
     settle_retry_cache(nn, call, state, rc == 0);
