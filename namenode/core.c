@@ -180,11 +180,11 @@ static int load_limits(struct core_conf *out, const struct conf *conf, struct er
 static int load_work(struct core_conf *out, const struct conf *conf, struct err *err)
 {
     int rc = load_count(&out->replication_max_streams, conf,
-                        CONF_dfs_namenode_replication_max_streams, 1, INT32_MAX, err);
+                        CONF_dfs_namenode_replication_max_streams, 0, INT32_MAX, err);
 
     if (!rc)
         rc = load_count(&out->replication_max_streams_hard, conf,
-                        CONF_dfs_namenode_replication_max_streams_hard_limit, 1, INT32_MAX, err);
+                        CONF_dfs_namenode_replication_max_streams_hard_limit, 0, INT32_MAX, err);
     if (!rc)
         rc = load_count(&out->replication_work_multiplier, conf,
                         CONF_dfs_namenode_replication_work_multiplier_per_iteration, 1, INT32_MAX,

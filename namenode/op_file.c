@@ -14,7 +14,6 @@
 enum create_flag {
     CREATE_CREATE = 1,
     CREATE_OVERWRITE = 2,
-    CREATE_APPEND = 4,
     CREATE_LAZY_PERSIST = 16,
     CREATE_NEW_BLOCK = 32,
     CREATE_SHOULD_REPLICATE = 128
@@ -63,9 +62,6 @@ static int check_create_arguments(struct core *core, const Pb__CreateRequest *re
                        "is not allowed!");
     if (!(request->createflag & (CREATE_CREATE | CREATE_OVERWRITE)))
         return err_set(err, ERR_HADOOP_ARGUMENT, "%s does not specify any options", request->src);
-    if (request->createflag & CREATE_APPEND)
-        return err_set(err, ERR_HADOOP_ARGUMENT, "%s: both append and create options specified",
-                       request->src);
     if (request->replication < conf->replication_min)
         return err_set(err, ERR_IO,
                        "Requested replication factor of %u is less than the required minimum of %u "
