@@ -18,7 +18,7 @@ contract_ready() {
         mvn -q -B -f "$HERE/pom.xml" dependency:build-classpath -Dmdep.outputFile="$CONTRACT_CP_FILE.tmp" >&2 || return 1
         mv "$CONTRACT_CP_FILE.tmp" "$CONTRACT_CP_FILE"
     fi
-    sources=$(find "$HERE" -name '*.java' -not -path '*/apache/*')
+    sources=$(find "$HERE" -name '*.java' -not -path "$HERE/apache/*")
     # shellcheck disable=SC2086 # a list of paths of the tree
     javac -nowarn -d "$WORK/classes" -cp "$(<"$CONTRACT_CP_FILE")" $sources >&2 &&
         javac -nowarn -d "$WORK/apache" -cp "$(<"$CONTRACT_CP_FILE")" "$HERE"/apache/*.java >&2
