@@ -15,7 +15,12 @@
 #include "namenode/lease.h"
 #include "namenode/tree.h"
 
-enum { LAYOUT_NAMENODE = -67, LAYOUT_DATANODE = -57 };
+enum {
+    LAYOUT_NAMENODE = -67,
+    LAYOUT_UPGRADABLE = -51, /* the first with images in sections: Hadoop 2.4 */
+    LAYOUT_EDITS_OLDEST = -56, /* the first with a length in each record: Hadoop 2.5 */
+    LAYOUT_DATANODE = -57,
+};
 
 /* What the settings say, read once at start (and by reconfiguration); names follow the keys. */
 struct core_conf {
@@ -99,6 +104,7 @@ struct core {
     struct cache_manager *cache; /* cache_pool.h */
     struct ec_policies *ec_policies;  /* ec_policy.h */
     struct token_store *tokens;       /* token_store.h */
+    bool upgrade_pending; /* datanodes keep what they had before, too: no word to finalize */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
     uint64_t generation_stamp;        /* last one given out */
     uint64_t block_id_last;           /* last one given out */

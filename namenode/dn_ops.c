@@ -703,6 +703,18 @@ static void finish_heartbeat(struct answer *answer, Pb__SendHeartbeatResponse *r
     response->has_isslownode = response->has_fullblockreportleaseid = 1;
 }
 
+/* Datanodes keep what they are told to delete until the upgrade is finalized. */
+static void tell_rolling_upgrade(const struct core *core, struct op *op,
+                                 Pb__SendHeartbeatResponse *response)
+{
+    Pb__RollingUpgradeStatus *status = ARENA_NEW(op->arena, Pb__RollingUpgradeStatus);
+
+    pb__rolling_upgrade_status__init(status);
+    status->blockpoolid = (char *)(uintptr_t)core->identity.block_pool_id;
+    status->has_finalized = true;
+    response->rollingupgradestatus = response->rollingupgradestatusv2 = status;
+}
+
 int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatRequest *request,
                       Pb__SendHeartbeatResponse *response, struct err *err)
 {
@@ -730,6 +742,7 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
         add_bandwidth(&answer, node);
     }
     finish_heartbeat(&answer, response);
+    if (core->rolling_upgrade_start_ms) tell_rolling_upgrade(core, op, response);
     if (request->requestfullblockreportlease)
         response->fullblockreportleaseid = report_lease_grant(core, node);
     return 0;
@@ -797,7 +810,7 @@ int op_block_report(struct core *core, struct op *op, const Pb__BlockReportReque
         node->report_wall_ms = core->now_wall_ms;
         node->report_ms = core->now_ms;
     }
-    if (has_stale_storage(node)) return 0;
+    if (has_stale_storage(node) || core->upgrade_pending) return 0;
     add_finalize(&answer);
     response->cmd = answer.commands[0];
     return 0;

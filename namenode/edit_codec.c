@@ -693,8 +693,31 @@ static void get_field(struct reader *r, struct edit *out, char field)
     }
 }
 
+/* NameNodeLayoutVersion.Feature: which layout a field came with. */
+static bool layout_has(int32_t layout, uint8_t op, char field)
+{
+    bool snapshot = op == EDIT_CREATE_SNAPSHOT || op == EDIT_DELETE_SNAPSHOT ||
+                    op == EDIT_RENAME_SNAPSHOT;
+
+    switch (field) {
+    case 'X': return layout <= -57;
+    case 'O': return layout <= -58;
+    case 'y': return layout <= -60 || op == EDIT_SET_STORAGE_POLICY;
+    case 'N': return layout <= -62;
+    case 'e': return layout <= -64;
+    case 'm': return layout <= -66 || !snapshot;
+    default: return true;
+    }
+}
+
 int edit_decode(const uint8_t *data, size_t size, struct arena *arena, struct edit *out,
                 struct err *err)
+{
+    return edit_decode_layout(data, size, LAYOUT_NAMENODE, arena, out, err);
+}
+
+int edit_decode_layout(const uint8_t *data, size_t size, int32_t layout, struct arena *arena,
+                       struct edit *out, struct err *err)
 {
     assert(size >= EDIT_RECORD_SIZE_MIN);
     struct reader r = {.in = cursor_of(data, size - 4), .arena = arena};
@@ -706,9 +729,9 @@ int edit_decode(const uint8_t *data, size_t size, struct arena *arena, struct ed
     if (!row)
         return err_set(err, ERR_UNSUPPORTED,
                        "edit %" PRIu64 " has opcode %u, which layout %d does not know", out->txid,
-                       out->op, LAYOUT_NAMENODE);
+                       out->op, layout);
     for (const char *field = row->fields; *field && cursor_ok(&r.in); field++)
-        get_field(&r, out, *field);
+        if (layout_has(layout, out->op, *field)) get_field(&r, out, *field);
     if (!cursor_ok(&r.in) || cursor_left(&r.in))
         return err_set(
             err, ERR_CORRUPT, "edit %" PRIu64 " (%s) has %s for its kind", out->txid, row->name,

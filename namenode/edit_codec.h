@@ -50,6 +50,10 @@ void edit_encode(const struct edit *edit, struct buf *out);
 int edit_decode(const uint8_t *data, size_t size, struct arena *arena, struct edit *out,
                 struct err *err) MUST_CHECK;
 
+/* The same for a record of an older layout, from LAYOUT_EDITS_OLDEST on: what it lacks is zero. */
+int edit_decode_layout(const uint8_t *data, size_t size, int32_t layout, struct arena *arena,
+                       struct edit *out, struct err *err) MUST_CHECK;
+
 const char *edit_op_name(
     uint8_t op); /* "OP_MKDIR"; "OP_<number>" is not made up: unknown ones are "OP_UNKNOWN" */
 

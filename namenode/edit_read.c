@@ -137,12 +137,12 @@ static int check_header(const char *path, const struct mapping *file, struct err
     int32_t layout = (int32_t)get_be32(file->data);
     uint32_t flags = get_be32(file->data + 4);
 
-    if (layout != LAYOUT_NAMENODE)
+    if (layout < LAYOUT_NAMENODE || layout > LAYOUT_EDITS_OLDEST)
         return err_set(
             err, ERR_INCORRECT_VERSION,
-            "%s has layout version %d, this namenode reads %d. Checkpoint with the version "
+            "%s has layout version %d, this namenode reads %d to %d. Checkpoint with the version "
             "that wrote it first",
-            path, layout, LAYOUT_NAMENODE);
+            path, layout, LAYOUT_EDITS_OLDEST, LAYOUT_NAMENODE);
     if (flags)
         return err_set(err, ERR_UNSUPPORTED, "%s has %u layout flags, none is known", path, flags);
     return 0;
@@ -217,7 +217,8 @@ int edit_reader_next(struct edit_reader *reader, struct edit *out, struct err *e
         return reader_error(reader, ERR_CORRUPT,
                             "the next record has another txid than the next one", err);
     arena_clear(&reader->arena);
-    int rc = edit_decode(data, info.size, &reader->arena, out, err);
+    int rc = edit_decode_layout(data, info.size, (int32_t)get_be32(reader->file.data), &reader->arena,
+                                out, err);
     if (rc) return err_wrap(err, rc, "%s, offset %zu", reader->path, reader->at);
     reader->at += info.size;
     reader->txid = info.txid;

@@ -114,10 +114,11 @@ static int read_summary(struct image_in *in, struct err *err)
     if (in->summary->ondiskversion != IMAGE_ONDISK_VERSION)
         return err_set(err, ERR_INCORRECT_VERSION, "%s: Unsupported file version %u", in->path,
                        in->summary->ondiskversion);
-    if ((int32_t)in->summary->layoutversion != LAYOUT_NAMENODE)
+    int32_t layout = (int32_t)in->summary->layoutversion;
+    if (layout < LAYOUT_NAMENODE || layout > LAYOUT_UPGRADABLE)
         return err_set(err, ERR_INCORRECT_VERSION,
-                       "%s has layout version %d, this namenode reads %d", in->path,
-                       (int32_t)in->summary->layoutversion, LAYOUT_NAMENODE);
+                       "%s has layout version %d, this namenode reads %d to %d", in->path, layout,
+                       LAYOUT_UPGRADABLE, LAYOUT_NAMENODE);
     int rc = check_codec(in, err);
     return rc ? rc : check_sections(in, start, err);
 }

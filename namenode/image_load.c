@@ -145,6 +145,14 @@ static int refuse_any(struct loader *l, const char *section, const char *feature
     return rc == ERR_LIMIT ? unsupported(l, feature, err) : rc;
 }
 
+/* Images of old layouts list the root without a difference. */
+static int check_diff_entry(struct loader *l, void *message, struct err *err)
+{
+    const Pb__SnapshotDiffSection__DiffEntry *entry = message;
+
+    return entry->numofdiff ? unsupported(l, "snapshots", err) : 0;
+}
+
 static int refuse_unbuilt(struct loader *l, struct err *err)
 {
     Pb__SnapshotSection *snapshots;
@@ -152,7 +160,9 @@ static int refuse_unbuilt(struct loader *l, struct err *err)
     int rc = first_message(l, "SNAPSHOT", &pb__snapshot_section__descriptor, &snapshots, err);
     if (!rc && snapshots && (snapshots->numsnapshots || snapshots->n_snapshottabledir))
         rc = unsupported(l, "snapshots or snapshottable directories", err);
-    if (!rc) rc = refuse_any(l, "SNAPSHOT_DIFF", "snapshots", err);
+    if (!rc)
+        rc = each_message(l, "SNAPSHOT_DIFF", &pb__snapshot_diff_section__diff_entry__descriptor,
+                          check_diff_entry, err);
     if (!rc) rc = refuse_any(l, "INODE_REFERENCE", "snapshots", err);
     return rc;
 }
@@ -366,7 +376,7 @@ static int load_file(struct loader *l, struct inode *file, const Pb__INodeSectio
     int rc = set_permission(l, file, f->permission, err);
     if (!rc) rc = load_acl(l, file, f->acl, err);
     if (!rc) rc = load_attributes(l, file, f->xattrs, err);
-    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file, f->preferredblocksize, err);
+    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file, MAX(f->preferredblocksize, UINT64_C(1)), err);
     for (size_t i = 0; i < f->n_blocks && !rc; i++)
         rc = add_block(l, file, f->blocks[i], f->fileuc && i + 1 == f->n_blocks, err);
     if (rc || !f->fileuc) return rc;

@@ -3,27 +3,30 @@
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 #include "common/conf.h"
 #include "common/log.h"
 #include "common/program.h"
 #include "namenode/namenode.h"
+#include "namenode/nn_upgrade.h"
 
 static const char usage[] = "Usage: hdfs namenode [--config DIR] [-D key=value]...\n"
                             "\t[-format [-clusterid cid ] [-force] [-nonInteractive] ] |\n"
+                            "\t[-upgrade [-clusterid cid] [-renameReserved<k-v pairs>] ] |\n"
+                            "\t[-rollback] |\n"
                             "\t[-regular] |\n"
                             "\t[-metadataVersion ]\n";
 
 struct options {
-    bool format, metadata_version;
+    bool format, metadata_version, upgrade, rollback;
     struct nn_format how;
 };
 
 /* Options that Apache's namenode has and that need what is not built: named, so that nobody takes them for typing errors. */
 static const char *const unbuilt[] = {
-    "-upgrade",          "-upgradeOnly",      "-rollback",
-    "-rollingUpgrade",   "-importCheckpoint", "-initializeSharedEdits",
+    "-upgradeOnly",      "-rollingUpgrade",   "-importCheckpoint", "-initializeSharedEdits",
     "-bootstrapStandby", "-recover",          "-genclusterid",
     "-observer",         "-backup",           "-checkpoint"};
 
@@ -40,6 +43,12 @@ static int parse_option(char **argv, int argc, int *at, struct options *options,
         options->how.interactive = false;
     } else if (str_eq(word, "-metadataVersion")) {
         options->metadata_version = true;
+    } else if (str_eq(word, "-upgrade")) {
+        options->upgrade = true;
+    } else if (str_eq(word, "-rollback")) {
+        options->rollback = true;
+    } else if (str_starts(word, "-renameReserved") && options->upgrade) {
+        return 0; /* no layout that is read here can hold such names */
     } else if (str_eq(word, "-regular")) {
         return 0;
     } else if (str_eq(word, "-clusterid")) {
@@ -75,7 +84,35 @@ static void on_signal(int number, void *arg)
     loop_stop(arg);
 }
 
-static int serve(struct conf *conf, struct err *err)
+/* A no, or the end of input, leaves everything as it is. */
+static int confirm_rollback(struct err *err)
+{
+    char answer[64];
+
+    for (;;) {
+        fprintf(stderr, "\"rollBack\" will remove the current state of the file system,\n"
+                        "returning you to the state prior to initiating your recent.\n"
+                        "upgrade. This action is permanent and cannot be undone. If you\n"
+                        "are performing a rollback in an HA environment, you should be\n"
+                        "certain that no NameNode process is running on any host.\n"
+                        "Roll back file system state? (Y or N) ");
+        if (!fgets(answer, sizeof answer, stdin)) break;
+        answer[strcspn(answer, "\r\n")] = '\0';
+        if (!strcasecmp(answer, "y") || !strcasecmp(answer, "yes")) return 0;
+        if (!strcasecmp(answer, "n") || !strcasecmp(answer, "no")) break;
+        fprintf(stderr, "Invalid input: %s\n", answer);
+    }
+    return err_set(err, ERR_CANCELLED, "Rollback aborted.");
+}
+
+static int roll_back(const struct conf *conf, struct err *err)
+{
+    int rc = confirm_rollback(err);
+
+    return rc ? rc : nn_upgrade_rollback(conf, err);
+}
+
+static int serve(struct conf *conf, bool upgrade, struct err *err)
 {
     static struct namenode nn;
     struct loop *loop = loop_new(err);
@@ -85,7 +122,7 @@ static int serve(struct conf *conf, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     struct loop_signal *term = loop_signal_new(loop, SIGTERM, on_signal, loop);
     struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
-    rc = namenode_start(&nn, conf, loop, err);
+    rc = namenode_start(&nn, conf, upgrade, loop, err);
     if (!rc) {
         loop_run(loop);
         namenode_stop(&nn);
@@ -118,8 +155,10 @@ int namenode_main(int argc, char **argv)
         rc = nn_storage_format(conf, &options.how, &err);
     else if (options.metadata_version)
         rc = print_metadata_version(conf, &err);
+    else if (options.rollback)
+        rc = roll_back(conf, &err);
     else
-        rc = serve(conf, &err);
+        rc = serve(conf, options.upgrade, &err);
     if (rc) log_error("%s", err.text);
     conf_free(conf);
     return rc ? 1 : 0;

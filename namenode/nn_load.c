@@ -6,6 +6,7 @@
 #include "namenode/ec_policy.h"
 #include "namenode/edit_read.h"
 #include "namenode/image_load.h"
+#include "namenode/nn_upgrade.h"
 
 /* The checksum of an image, taken while it is loaded. */
 struct md5_check {
@@ -109,8 +110,10 @@ int nn_load(struct core *core, struct nn_storage *storage, int64_t now_ms, struc
     if (!rc) rc = load_image(core, storage, now_ms, err);
     if (!rc) rc = ec_policies_enable_default(core->ec_policies, core->conf.ec_policy, err);
     if (!rc) rc = edit_replay(core, storage, err);
+    if (!rc && storage->upgrading) rc = nn_upgrade_run(core, storage, err);
     if (!rc) rc = nn_storage_write_version(storage, err);
     if (rc) return rc;
+    core->upgrade_pending = nn_upgrade_pending(storage);
     core->replaying = false;
     lease_renew_all(core->leases, now_ms);
     return 0;

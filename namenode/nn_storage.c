@@ -7,6 +7,7 @@
 
 #include "common/log.h"
 #include "common/properties.h"
+#include "namenode/nn_upgrade.h"
 
 /* ---- which directories ---- */
 
@@ -155,20 +156,25 @@ int nn_dir_lock(struct nn_dir *dir, struct err *err)
     return err_wrap(err, rc, "Cannot lock storage %s", dir->root);
 }
 
-static int check_layout(const struct nn_dir *dir, int64_t layout, struct err *err)
+static int check_layout(const struct nn_dir *dir, int64_t layout, bool upgrading, struct err *err)
 {
     if (layout < LAYOUT_NAMENODE)
         return err_set(err, ERR_INCORRECT_VERSION,
                        "Unexpected version of storage directory %s. Reported: %" PRId64
                        ". Expecting = %d.",
                        dir->root, layout, LAYOUT_NAMENODE);
-    if (layout > LAYOUT_NAMENODE)
-        return err_set(
-            err, ERR_INCORRECT_VERSION,
-            "File system image contains an old layout version %" PRId64
-            ". An upgrade to version %d is required: start an Apache Hadoop 3.5 namenode "
-            "on %s once with -upgrade, finalize, then start here",
-            layout, LAYOUT_NAMENODE, dir->root);
+    if (layout > LAYOUT_UPGRADABLE)
+        return err_set(err, ERR_INCORRECT_VERSION,
+                       "File system image contains an old layout version %" PRId64
+                       ". This version upgrades from %d (Hadoop 2.4) on: let an Apache Hadoop 3.5 "
+                       "namenode upgrade %s",
+                       layout, LAYOUT_UPGRADABLE, dir->root);
+    if (layout > LAYOUT_NAMENODE && !upgrading)
+        return err_set(err, ERR_INCORRECT_VERSION,
+                       "File system image contains an old layout version %" PRId64
+                       ". An upgrade to version %d is required. Please restart NameNode with the "
+                       "\"-upgrade\" option to start a new upgrade.",
+                       layout, LAYOUT_NAMENODE);
     return 0;
 }
 
@@ -206,7 +212,7 @@ static int check_same(struct nn_storage *storage, const struct nn_dir *dir,
 }
 
 static int parse_version(const struct nn_dir *dir, const struct properties *version,
-                         struct core_identity *id, struct err *err)
+                         bool upgrading, struct core_identity *id, struct err *err)
 {
     const char *type = properties_get(version, "storageType");
     int64_t layout, namespace_id, ctime;
@@ -215,7 +221,7 @@ static int parse_version(const struct nn_dir *dir, const struct properties *vers
         return inconsistent(dir, err,
                             "VERSION is not that of a namenode (storageType is not NAME_NODE).");
     int rc = properties_get_int(version, "layoutVersion", INT32_MIN, 0, &layout, err);
-    if (!rc) rc = check_layout(dir, layout, err);
+    if (!rc) rc = check_layout(dir, layout, upgrading, err);
     if (!rc) rc = properties_get_int(version, "namespaceID", 1, INT32_MAX, &namespace_id, err);
     if (!rc) rc = properties_get_int(version, "cTime", 0, INT64_MAX, &ctime, err);
     if (!rc)
@@ -237,7 +243,7 @@ static int read_version(struct nn_storage *storage, struct nn_dir *dir, bool fir
     char *path = mem_printf("%s/VERSION", dir->current);
     int rc = properties_load(&version, path, err);
 
-    if (!rc) rc = parse_version(dir, &version, &id, err);
+    if (!rc) rc = parse_version(dir, &version, storage->upgrading, &id, err);
     if (!rc) rc = check_same(storage, dir, &id, first, err);
     properties_release(&version);
     mem_free(path);
@@ -269,31 +275,12 @@ out:
     return rc;
 }
 
-/* An upgrade or rollback of Apache's that was interrupted leaves one of these. */
-static int check_transitions(const struct nn_dir *dir, struct err *err)
-{
-    static const char *const NAMES[] = {"previous.tmp", "removed.tmp", "finalized.tmp",
-                                        "lastcheckpoint.tmp"};
-
-    for (size_t i = 0; i < ARRAY_LEN(NAMES); i++) {
-        char *path = mem_printf("%s/%s", dir->root, NAMES[i]);
-        bool there = file_exists(path);
-        mem_free(path);
-        if (there)
-            return err_set(err, ERR_INCONSISTENT_STATE,
-                           "Directory %s is in an inconsistent state: %s is there, an upgrade or "
-                           "rollback did not finish. Let an Apache namenode finish it",
-                           dir->root, NAMES[i]);
-    }
-    return 0;
-}
-
 static int inspect(struct nn_storage *storage, struct nn_dir *dir, bool *any, struct err *err)
 {
     if (!file_is_dir(dir->root))
         return inconsistent(dir, err, "storage directory does not exist or is not accessible.");
     int rc = nn_dir_lock(dir, err);
-    if (!rc) rc = check_transitions(dir, err);
+    if (!rc) rc = nn_upgrade_recover(dir, err);
     if (rc) return rc;
     char *version = mem_printf("%s/VERSION", dir->current);
     dir->formatted = file_exists(version);
@@ -320,10 +307,17 @@ static int inspect_all(struct nn_storage *storage, struct err *err)
 
 int nn_storage_open(struct nn_storage **out, const struct conf *conf, struct err *err)
 {
+    return nn_storage_open_for(out, conf, false, err);
+}
+
+int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, bool upgrading,
+                        struct err *err)
+{
     struct nn_storage *storage;
     int rc = nn_storage_configure(&storage, conf, err);
 
     if (rc) return rc;
+    storage->upgrading = upgrading;
     rc = inspect_all(storage, err);
     if (rc) {
         nn_storage_close(storage);

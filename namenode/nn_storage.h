@@ -31,6 +31,7 @@ struct nn_dir {
 
 struct nn_storage {
     struct core_identity identity;
+    bool upgrading; /* older layouts are let in, and get this one once they are loaded: nn_upgrade.h */
     struct nn_dir *dirs;
     size_t count;
     uint64_t seen_txid;       /* the highest of all directories when opened */
@@ -49,6 +50,8 @@ struct nn_storage {
  * The directory is already locked", a directory that does not exist (ERR_INCONSISTENT_STATE), a
  * newer or older layout (ERR_INCORRECT_VERSION), directories of different clusters. */
 int nn_storage_open(struct nn_storage **out, const struct conf *conf, struct err *err) MUST_CHECK;
+int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, bool upgrading,
+                        struct err *err) MUST_CHECK;
 void nn_storage_close(struct nn_storage *storage); /* releases the locks; NULL is fine */
 
 /* The parts that opening and formatting share: directories and limits from settings, nothing

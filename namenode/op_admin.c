@@ -9,6 +9,7 @@
 #include "namenode/hosts.h"
 #include "namenode/meta_save.h"
 #include "namenode/namenode.h"
+#include "namenode/nn_upgrade.h"
 #include "namenode/redundancy.h"
 #include "namenode/safemode.h"
 
@@ -283,25 +284,46 @@ int op_restore_failed_storage(struct core *core, struct op *op,
     return rc;
 }
 
+/* The folders that go hold a few large files; a name that changes and unlinks are all that happens here. */
 int op_finalize_upgrade(struct core *core, struct op *op,
                         const Pb__FinalizeUpgradeRequest *request UNUSED,
                         Pb__FinalizeUpgradeResponse *response UNUSED, struct err *err)
 {
-    return op_check_superuser(core, op, "finalizeUpgrade",
-                              err); /* there is none under way: this namenode does not start one */
+    int rc = op_check_superuser(core, op, "finalizeUpgrade", err);
+
+    if (!rc && core->upgrade_pending) rc = nn_upgrade_finalize(namenode_of(core)->storage, err);
+    if (!rc) core->upgrade_pending = false;
+    return rc;
 }
 
 int op_upgrade_status(struct core *core, struct op *op,
                       const Pb__UpgradeStatusRequest *request UNUSED,
                       Pb__UpgradeStatusResponse *response, struct err *err)
 {
-    response->upgradefinalized = 1;
+    response->upgradefinalized = !core->upgrade_pending;
     return op_check_superuser(core, op, "upgradeStatus", err);
 }
 
-int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgradeRequest *request,
-                       Pb__RollingUpgradeResponse *response UNUSED, struct err *err)
+static Pb__RollingUpgradeInfo *rolling_upgrade_info(const struct core *core, int64_t start_ms,
+                                                    int64_t finalize_ms, struct arena *arena)
 {
+    Pb__RollingUpgradeInfo *info = ARENA_NEW(arena, Pb__RollingUpgradeInfo);
+
+    pb__rolling_upgrade_info__init(info);
+    info->status = ARENA_NEW(arena, Pb__RollingUpgradeStatus);
+    pb__rolling_upgrade_status__init(info->status);
+    info->status->blockpoolid = (char *)(uintptr_t)core->identity.block_pool_id;
+    info->status->has_finalized = true;
+    info->status->finalized = finalize_ms != 0;
+    info->starttime = (uint64_t)start_ms;
+    info->finalizetime = (uint64_t)finalize_ms;
+    return info;
+}
+
+int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgradeRequest *request,
+                       Pb__RollingUpgradeResponse *response, struct err *err)
+{
+    int64_t start_ms = core->rolling_upgrade_start_ms;
     static const char *const names[] = {"", "queryRollingUpgrade", "startRollingUpgrade",
                                         "finalizeRollingUpgrade"};
     int rc;
@@ -314,10 +336,20 @@ int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgrad
     if (request->action == PB__ROLLING_UPGRADE_ACTION__START)
         return err_set(err, ERR_ROLLING_UPGRADE,
                        "Failed to start rolling upgrade: this namenode does not support it yet");
-    if (request->action == PB__ROLLING_UPGRADE_ACTION__FINALIZE)
-        return err_set(
-            err, ERR_ROLLING_UPGRADE,
-            "Failed to finalize rolling upgrade since there is no rolling upgrade in progress.");
+    if (request->action == PB__ROLLING_UPGRADE_ACTION__FINALIZE) {
+        if (!start_ms)
+            return err_set(err, ERR_ROLLING_UPGRADE,
+                           "Failed to finalize rolling upgrade since there is no rolling upgrade "
+                           "in progress.");
+        rc = op_check_not_safemode(core, "Failed to finalize rolling upgrade", err);
+        if (rc) return rc;
+        struct edit edit = {.op = EDIT_ROLLING_UPGRADE_FINALIZE, .mtime_ms = core->now_wall_ms};
+        core_edit(core, &edit);
+        response->rollingupgradeinfo =
+            rolling_upgrade_info(core, start_ms, core->now_wall_ms, op->arena);
+    } else if (start_ms) {
+        response->rollingupgradeinfo = rolling_upgrade_info(core, start_ms, 0, op->arena);
+    }
     return 0;
 }
 
@@ -325,14 +357,15 @@ int op_is_upgrade_finalized(struct core *core, struct op *op,
                             const Pb__IsUpgradeFinalizedRequest *request UNUSED,
                             Pb__IsUpgradeFinalizedResponse *response, struct err *err)
 {
-    response->isupgradefinalized = 1;
+    response->isupgradefinalized = !core->upgrade_pending;
     return op_check_superuser(core, op, "isUpgradeFinalized", err);
 }
 
 int op_is_rolling_upgrade(struct core *core, struct op *op,
                           const Pb__IsRollingUpgradeRequest *request UNUSED,
-                          Pb__IsRollingUpgradeResponse *response UNUSED, struct err *err)
+                          Pb__IsRollingUpgradeResponse *response, struct err *err)
 {
+    response->isrollingupgrade = core->rolling_upgrade_start_ms != 0;
     return op_check_superuser(core, op, "isRollingUpgrade", err);
 }
 

@@ -40,6 +40,13 @@ peer_fetch() { # pom, version or nothing, sources
     done
 }
 
+# hadoop_test_file NAME DIR: a file of the resources of Hadoop's own tests, out of its jar of test sources
+hadoop_test_file() {
+    local jar=$PEER_CACHE/hadoop-hdfs-3.5.0-test-sources.jar
+    [[ -s $jar ]] || mvn -q -B dependency:copy -Dartifact=org.apache.hadoop:hadoop-hdfs:3.5.0:jar:test-sources -DoutputDirectory="$PEER_CACHE" >&2 || return 1
+    unzip -o -q "$jar" "$1" -d "$2"
+}
+
 first_jar_exists() { [[ -f $(cut -d : -f 1 "$1") ]]; }
 
 peer_java() {

@@ -187,10 +187,23 @@ static void unformatted_and_interrupted(void **state)
     char *current;
 
     name_dir_begin(&d, 1);
-    char *upgrade = mem_printf("%s/name1/previous.tmp", d.scratch);
+    char *upgrade = mem_printf("%s/name1/previous.tmp", d.scratch),
+         *rollback = mem_printf("%s/name1/removed.tmp", d.scratch),
+         *previous = mem_printf("%s/name1/previous", d.scratch);
     assert_int_equal(mkdir(upgrade, 0755), 0);
-    refused(&d, ERR_INCONSISTENT_STATE, "previous.tmp is there");
-    assert_int_equal(rmdir(upgrade), 0);
+    assert_int_equal(mkdir(rollback, 0755), 0);
+    refused(&d, ERR_INCONSISTENT_STATE, "too many temporary directories.");
+    assert_int_equal(rmdir(rollback), 0);
+    assert_int_equal(mkdir(previous, 0755), 0);
+    refused(&d, ERR_INCONSISTENT_STATE, "cannot exist together.");
+    assert_int_equal(rmdir(previous), 0);
+    if (name_dir_load(&d, true, &err)) fail_msg("%s", err.text); /* the upgrade is completed */
+    name_dir_stop(&d);
+    assert_true(file_exists(previous));
+    assert_false(file_exists(upgrade));
+    assert_int_equal(rmdir(previous), 0);
+    mem_free(previous);
+    mem_free(rollback);
     mem_free(upgrade);
     current = mem_printf("%s/name1/current", d.scratch);
     assert_int_equal(file_remove_tree(current, &err), 0);
