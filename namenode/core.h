@@ -17,7 +17,7 @@
 
 enum {
     LAYOUT_NAMENODE = -67,
-    LAYOUT_UPGRADABLE = -51, /* the first with images in sections: Hadoop 2.4 */
+    LAYOUT_UPGRADABLE = -51,   /* the first with images in sections: Hadoop 2.4 */
     LAYOUT_EDITS_OLDEST = -56, /* the first with a length in each record: Hadoop 2.5 */
     LAYOUT_DATANODE = -57,
 };
@@ -36,8 +36,8 @@ struct core_conf {
     bool allow_owner_set_quota;
     bool acls_enabled, posix_acl_inheritance;
     bool xattrs_enabled;
-    uint32_t xattrs_per_inode_max; /* of those that users see */
-    uint32_t xattr_size_max;       /* name and value */
+    uint32_t xattrs_per_inode_max;     /* of those that users see */
+    uint32_t xattr_size_max;           /* name and value */
     const char *protected_directories; /* comma-separated, as set */
     bool protect_subdirectories;
     const char *ec_policy; /* enabled at start */
@@ -102,8 +102,8 @@ struct core {
     struct safemode *safemode;
     struct hosts *hosts;         /* dfs.hosts and dfs.hosts.exclude: hosts.h; NULL: all may come */
     struct cache_manager *cache; /* cache_pool.h */
-    struct ec_policies *ec_policies;  /* ec_policy.h */
-    struct token_store *tokens;       /* token_store.h */
+    struct ec_policies *ec_policies; /* ec_policy.h */
+    struct token_store *tokens;      /* token_store.h */
     bool upgrade_pending; /* datanodes keep what they had before, too: no word to finalize */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
     uint64_t generation_stamp;        /* last one given out */

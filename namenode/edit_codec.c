@@ -696,8 +696,8 @@ static void get_field(struct reader *r, struct edit *out, char field)
 /* NameNodeLayoutVersion.Feature: which layout a field came with. */
 static bool layout_has(int32_t layout, uint8_t op, char field)
 {
-    bool snapshot = op == EDIT_CREATE_SNAPSHOT || op == EDIT_DELETE_SNAPSHOT ||
-                    op == EDIT_RENAME_SNAPSHOT;
+    bool snapshot =
+        op == EDIT_CREATE_SNAPSHOT || op == EDIT_DELETE_SNAPSHOT || op == EDIT_RENAME_SNAPSHOT;
 
     switch (field) {
     case 'X': return layout <= -57;

@@ -217,8 +217,8 @@ int edit_reader_next(struct edit_reader *reader, struct edit *out, struct err *e
         return reader_error(reader, ERR_CORRUPT,
                             "the next record has another txid than the next one", err);
     arena_clear(&reader->arena);
-    int rc = edit_decode_layout(data, info.size, (int32_t)get_be32(reader->file.data), &reader->arena,
-                                out, err);
+    int rc = edit_decode_layout(data, info.size, (int32_t)get_be32(reader->file.data),
+                                &reader->arena, out, err);
     if (rc) return err_wrap(err, rc, "%s, offset %zu", reader->path, reader->at);
     reader->at += info.size;
     reader->txid = info.txid;

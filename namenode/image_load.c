@@ -376,7 +376,9 @@ static int load_file(struct loader *l, struct inode *file, const Pb__INodeSectio
     int rc = set_permission(l, file, f->permission, err);
     if (!rc) rc = load_acl(l, file, f->acl, err);
     if (!rc) rc = load_attributes(l, file, f->xattrs, err);
-    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file, MAX(f->preferredblocksize, UINT64_C(1)), err);
+    if (!rc)
+        rc = inode_set_block_size(l->core->tree.inodes, file,
+                                  MAX(f->preferredblocksize, UINT64_C(1)), err);
     for (size_t i = 0; i < f->n_blocks && !rc; i++)
         rc = add_block(l, file, f->blocks[i], f->fileuc && i + 1 == f->n_blocks, err);
     if (rc || !f->fileuc) return rc;

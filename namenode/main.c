@@ -26,9 +26,9 @@ struct options {
 
 /* Options that Apache's namenode has and that need what is not built: named, so that nobody takes them for typing errors. */
 static const char *const unbuilt[] = {
-    "-upgradeOnly",      "-rollingUpgrade",   "-importCheckpoint", "-initializeSharedEdits",
-    "-bootstrapStandby", "-recover",          "-genclusterid",
-    "-observer",         "-backup",           "-checkpoint"};
+    "-upgradeOnly",      "-rollingUpgrade", "-importCheckpoint", "-initializeSharedEdits",
+    "-bootstrapStandby", "-recover",        "-genclusterid",     "-observer",
+    "-backup",           "-checkpoint"};
 
 static int parse_option(char **argv, int argc, int *at, struct options *options, struct conf *conf,
                         struct err *err)

@@ -211,8 +211,8 @@ static int check_same(struct nn_storage *storage, const struct nn_dir *dir,
     return 0;
 }
 
-static int parse_version(const struct nn_dir *dir, const struct properties *version,
-                         bool upgrading, struct core_identity *id, struct err *err)
+static int parse_version(const struct nn_dir *dir, const struct properties *version, bool upgrading,
+                         struct core_identity *id, struct err *err)
 {
     const char *type = properties_get(version, "storageType");
     int64_t layout, namespace_id, ctime;

@@ -31,7 +31,8 @@ struct nn_dir {
 
 struct nn_storage {
     struct core_identity identity;
-    bool upgrading; /* older layouts are let in, and get this one once they are loaded: nn_upgrade.h */
+    bool
+        upgrading; /* older layouts are let in, and get this one once they are loaded: nn_upgrade.h */
     struct nn_dir *dirs;
     size_t count;
     uint64_t seen_txid;       /* the highest of all directories when opened */

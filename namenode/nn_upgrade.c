@@ -67,7 +67,8 @@ int nn_upgrade_recover(const struct nn_dir *dir, struct err *err)
     if (checkpoint)
         return inconsistent(dir, "lastcheckpoint.tmp of a version before 0.23 is there.", err);
     if ((upgrading || finalizing) && previous)
-        return inconsistent(dir, "previous and the temporary directory cannot exist together.", err);
+        return inconsistent(dir, "previous and the temporary directory cannot exist together.",
+                            err);
     if (rolling_back && current == previous)
         return inconsistent(dir,
                             "one and only one directory current or previous must be present when "
