@@ -106,7 +106,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak round-trip-soak back-and-forth-soak lint format install
+.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak random-soak round-trip-soak back-and-forth-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -134,6 +134,9 @@ kill-soak: all $(LIVE)
 check-interop: deps-interop
 	@$(MAKE) --no-print-directory -j2 all $(LIVE)
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
+random-soak: deps-interop all
+	@JOBS=1 TEST_TIMEOUT=5400 OPS=$${OPS:-20000} BUILD=$B tests/run tests/interop/31_random_ops.sh
+
 round-trip-soak: deps-interop all
 	@JOBS=1 TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/soak_round_trip.sh
 
