@@ -1,6 +1,8 @@
 /*
  * Which datanodes may come and which are to leave: dfs.hosts and dfs.hosts.exclude (HostFileManager). Lines hold host names or addresses, with or
  * without ":port"; '#' starts a comment. An empty include list lets everybody in.
+ * With CombinedHostFileManager dfs.hosts is a JSON file that says both, and which nodes are in maintenance until when (hosts_json.h); one without
+ * any node in service lets everybody in.
  *
  * Loading reads files and resolves names: any thread but the core's, where that can be avoided. Asking: core thread; pure.
  */
@@ -9,18 +11,22 @@
 
 #include "common/err.h"
 
+struct conf;
 struct hosts;
 struct datanode;
 struct core;
 
-/* Either path may be "" or NULL: no such list. ERR_* when a file that is named cannot be read. */
-int hosts_load(struct hosts **out, const char *include_path, const char *exclude_path,
-               struct err *err) MUST_CHECK;
+/* As dfs.namenode.hosts.provider.classname, dfs.hosts and dfs.hosts.exclude say; without files: no lists. ERR_* when a file that is named cannot
+ * be read, or says what is none. */
+int hosts_load(struct hosts **out, const struct conf *conf, struct err *err) MUST_CHECK;
 void hosts_free(struct hosts *hosts); /* NULL is fine */
 
 /* For tests and the loader: one list's text. */
 struct hosts *hosts_new(void);
 int hosts_add_text(struct hosts *hosts, bool exclude, const char *text, size_t length,
+                   struct err *err) MUST_CHECK;
+
+int hosts_add_json(struct hosts *hosts, const char *text, size_t length,
                    struct err *err) MUST_CHECK;
 
 bool hosts_is_included(const struct hosts *hosts, const char *ip, const char *hostname,

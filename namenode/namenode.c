@@ -752,8 +752,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, bool upgrade, struct 
     if (!rc) rc = start_journal(nn, err);
     if (rc) goto out;
     nn->core.conf.host_name = nn->rpc_host;
-    rc = hosts_load(&nn->core.hosts, conf_str(conf, CONF_dfs_hosts),
-                    conf_str(conf, CONF_dfs_hosts_exclude), err);
+    rc = hosts_load(&nn->core.hosts, conf, err);
     if (rc) goto out;
     nn->topology_script = topology_script_new(conf, nn->core.datanodes.topology);
     nn->workers = worker_pool_new("nn-worker", WORKERS_MAX, WORKERS_QUEUE_MAX);

@@ -224,8 +224,7 @@ int op_refresh_nodes(struct core *core, struct op *op,
     int rc = op_check_superuser(core, op, "refreshNodes", err);
 
     if (!rc)
-        rc = hosts_load(&hosts, conf_str(conf, CONF_dfs_hosts),
-                        conf_str(conf, CONF_dfs_hosts_exclude), err);
+        rc = hosts_load(&hosts, conf, err);
     if (!rc) hosts_apply(core, hosts);
     return rc;
 }

@@ -3,7 +3,9 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 export HADOOP_LOG_DIR=$WORK/logs HDFS_AUDIT_LOGGER=INFO,RFAAUDIT
 mkdir "$HADOOP_LOG_DIR" "$WORK/images"
-cluster_start --datanodes 2 --racks 2 || finish
+hosts=$WORK/hosts.json; echo '[]' > "$hosts"
+cluster_start --datanodes 2 --racks 2 -D "dfs.hosts=$hosts" -D dfs.namenode.decommission.interval=1 \
+    -D dfs.namenode.hosts.provider.classname=org.apache.hadoop.hdfs.server.blockmanagement.CombinedHostFileManager || finish
 admin() { hdfs dfsadmin "$@" 2>&1; }
 
 dfs -mkdir /dir
@@ -38,4 +40,19 @@ check_fails "and none was made" dfs -test -e /dir/.Trash
 check_fails "an unknown command" admin -nothing
 check_fails "others may not" env HADOOP_USER_NAME=somebody hdfs dfsadmin -safemode enter
 check_equal "safe mode stayed off" "Safe mode is OFF" "$(admin -safemode get)"
+
+# ---- the hosts file in JSON ----
+states() { admin -report | awk '/^Name:/ {name = $2} /^Decommission Status/ {sub(/^[^:]*: */, ""); print name, $0}' | sort -u | paste -sd '|'; }
+is_state() { [[ $(states) == "$1" ]]; }
+ports=$(states | grep -o ':[0-9]*' | tr -d : | xargs)
+first=${ports% *} second=${ports#* }
+echo "[{\"hostName\": \"127.0.0.1\", \"port\": $first, \"adminState\": \"IN_MAINTENANCE\"}, {\"hostName\": \"127.0.0.1\", \"port\": $second}]" > "$hosts"
+check "a datanode into maintenance by the hosts file" admin -refreshNodes
+check "it is there, the other is not" wait_until 20 is_state "127.0.0.1:$first In maintenance|127.0.0.1:$second Normal"
+echo '[{"hostName": "127.0.0.1"},' > "$hosts"
+check_fails "half a file is refused" admin -refreshNodes
+check_equal "and nobody's state changes" "127.0.0.1:$first In maintenance|127.0.0.1:$second Normal" "$(states)"
+echo '[{"hostName": "127.0.0.1"}]' > "$hosts"
+check "back into service" admin -refreshNodes
+check_equal "both are" "127.0.0.1:$first Normal|127.0.0.1:$second Normal" "$(states)"
 finish

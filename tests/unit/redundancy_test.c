@@ -359,6 +359,116 @@ static void test_decommission_by_file(void **state)
     assert_int_equal(hosts_add_text(hosts, false, ":80", 3, &err), ERR_CONFIG);
 }
 
+static void add_json(struct hosts *hosts, const char *text, const char *error)
+{
+    struct err err = ERR_INIT;
+    int rc = hosts_add_json(hosts, text, strlen(text), &err);
+
+    if (!error) {
+        if (rc) fail_msg("%s: %s", text, err.text);
+        return;
+    }
+    assert_int_equal(rc, ERR_CONFIG);
+    if (!strstr(err.text, error)) fail_msg("'%s' lacks '%s'", err.text, error);
+}
+
+static void test_hosts_in_json(void **state)
+{
+    struct hosts *hosts = hosts_new();
+    struct err err = ERR_INIT;
+
+    (void)state;
+    add_json(hosts,
+             "[ {\"hostName\": \"10.0.0.1\", \"adminState\": \"DECOMMISSIONED\"},\n"
+             "  {\"hostName\": \"10.0.1.2\", \"port\": 1, \"adminState\": \"DECOMMISSIONED\"},\n"
+             "  {\"hostName\": \"10.0.1.2\", \"port\": 0, \"upgradeDomain\": \"ud\\u0031\\/\"},\n"
+             "  {\"hostName\": \"10.0.2.3\", \"adminState\": \"IN_MAINTENANCE\", "
+             "\"maintenanceExpireTimeInMS\": 9223372036854775807, \"upgradeDomain\": null} ]\n",
+             NULL);
+    hosts_apply(&f.core, hosts);
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONING);
+    assert_int_equal(nodes[1]->admin_state, DN_NORMAL); /* another port */
+    assert_string_equal(nodes[1]->upgrade_domain, "ud1/");
+    assert_int_equal(nodes[2]->admin_state, DN_ENTERING_MAINTENANCE);
+    assert_false(nodes[2]->disallowed);
+    assert_true(nodes[3]->disallowed); /* not listed, and some are in service */
+    assert_int_equal(fixture_register(&f, nodes[3]->ip, nodes[3]->uuid, &err),
+                     ERR_DISALLOWED_DATANODE);
+    hosts =
+        hosts_new(); /* the old form; a maintenance that is over; nobody in service: all may come */
+    add_json(hosts,
+             "{\"hostName\":\"10.0.0.1\",\"adminState\":\"IN_MAINTENANCE\"}\n"
+             "{\"hostName\":\"10.0.2.3\",\"adminState\":\"IN_MAINTENANCE\","
+             "\"maintenanceExpireTimeInMS\":1}",
+             NULL);
+    hosts_apply(&f.core, hosts);
+    assert_true(dn_is_maintenance(nodes[0]));
+    assert_int_equal(nodes[2]->admin_state, DN_NORMAL);
+    assert_null(nodes[1]->upgrade_domain);
+    assert_false(nodes[3]->disallowed);
+    hosts = hosts_new();
+    add_json(hosts, "[]", NULL);
+    hosts_apply(&f.core, hosts);
+    assert_int_equal(nodes[0]->admin_state, DN_NORMAL); /* out of the file: back in service */
+}
+
+static void test_bad_json_of_hosts(void **state)
+{
+    static const char *const BAD[][2] = {
+        {"[", "line 1"},
+        {"[{}]", "without hostName"},
+        {"[{\"port\":1}]", "without hostName"},
+        {"[{\"hostName\":\"\"}]", "without hostName"},
+        {"[{\"hostName\":null}]", "without hostName"},
+        {"[{\"hostName\":\"a\"}", "line 1"},
+        {"[{\"hostName\":\"a\"}]x", "follows"},
+        {"[{\"hostName\":\"a\"}][{\"hostName\":\"a\"}]", "follows"},
+        {"[{\"hostName\":\"a\",}]", "line 1"},
+        {"[{\"hostName\":\"a\"},]", "line 1"},
+        {"[{\"hostName\":\"a\" \"port\":1}]", "line 1"},
+        {"[{\"hostName\" \"a\"}]", "line 1"},
+        {"[{\"hostName\":\"a", "line 1"},
+        {"[{\"hostName\":\"a\\", "line 1"},
+        {"[{\"hostName\":\"a b\"}]", "no name"},
+        {"[{\"hostName\":\"a\\u0000b\"}]", "no name"},
+        {"[{\"hostName\":\"\xff\"}]", "line 1"},
+        {"[{\"hostName\":5}]", "not a string"},
+        {"[{\"hostName\":\"a\",\"port\":\"5\"}]", "not a number"},
+        {"[{\"hostName\":\"a\",\"port\":1.5}]", "not a number"},
+        {"[{\"hostName\":\"a\",\"port\":65536}]", "range"},
+        {"[{\"hostName\":\"a\",\"port\":-1}]", "range"},
+        {"[{\"hostName\":\"a\",\"maintenanceExpireTimeInMS\":-99999999999999999999999}]", "range"},
+        {"[{\"hostName\":\"a\",\"adminState\":\"AWAY\"}]", "adminState"},
+        {"[{\"hostName\":\"a\",\"rack\":\"/r\"}]", "unknown key"},
+        {"[\n\n{\"hostName\":x}]", "line 3"},
+        {"[[[[[[[[]]]]]]]]", "nesting"},
+        {"[[]]", "an object"},
+        {"[null]", "an object"},
+        {"null", "line 1"},
+        {"host1\nhost2\n", "line 1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++) {
+        struct hosts *hosts = hosts_new();
+        add_json(hosts, BAD[i][0], BAD[i][1]);
+        hosts_free(hosts);
+    }
+}
+
+static void test_overlong_name_in_json_of_hosts(void **state)
+{
+    struct hosts *hosts = hosts_new();
+    char text[400];
+
+    (void)state;
+    snprintf(text, sizeof text, "[{\"hostName\":\"%0255d\"}]", 0);
+    add_json(hosts, text, NULL);
+    snprintf(text, sizeof text, "[{\"hostName\":\"%0256d\"}]", 0);
+    add_json(hosts, text, "overlong");
+    hosts_free(hosts);
+}
+
 static void test_maintenance(void **state)
 {
     (void)state;
@@ -473,6 +583,9 @@ int main(void)
         TEST(test_doomed_replica_stays_doomed),
         TEST(test_decommission),
         TEST(test_decommission_by_file),
+        TEST(test_hosts_in_json),
+        TEST(test_bad_json_of_hosts),
+        TEST(test_overlong_name_in_json_of_hosts),
         TEST(test_maintenance),
         TEST(test_failed_disk),
         TEST(test_another_node_at_the_address),
