@@ -223,8 +223,7 @@ int op_refresh_nodes(struct core *core, struct op *op,
     struct hosts *hosts;
     int rc = op_check_superuser(core, op, "refreshNodes", err);
 
-    if (!rc)
-        rc = hosts_load(&hosts, conf, err);
+    if (!rc) rc = hosts_load(&hosts, conf, err);
     if (!rc) hosts_apply(core, hosts);
     return rc;
 }
