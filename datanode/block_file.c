@@ -11,6 +11,8 @@
 #include "common/file.h"
 #include "common/mem.h"
 
+enum { COPY_STEP = 1 << 20 };
+
 /* ---- names ---- */
 
 void block_data_name(char out[BLOCK_NAME_MAX], int64_t id)
@@ -236,11 +238,54 @@ int block_file_cut(struct block_file *file, int64_t length, struct err *err)
     return rc;
 }
 
+int copy_bytes(int from, int to, int64_t size, struct err *err)
+{
+    off_t in = 0, out = 0;
+
+    while (in < size) {
+        ssize_t n =
+            copy_file_range(from, &in, to, &out, (size_t)MIN(size - in, (int64_t)COPY_STEP), 0);
+        if (n < 0 && errno == EINTR) continue;
+        if (n < 0) return err_set_errno(err, errno, "copy block");
+        if (n == 0)
+            return err_set(err, ERR_CORRUPT, "the block's file ends at %" PRId64, (int64_t)in);
+    }
+    return 0;
+}
+
+/* A file that an upgrade's `previous` holds too (its second name) becomes one of its own, before it is changed. LocalReplica.breakHardLinksIfNeeded. */
+static int own_file(const char *path, struct err *err)
+{
+    char copy[PATH_MAX];
+    struct stat st;
+    int to, rc;
+
+    if (stat(path, &st)) return err_set_errno(err, errno, "stat %s", path);
+    if (st.st_nlink < 2) return 0;
+    if (snprintf(copy, sizeof copy, "%s.unlinked", path) >= (int)sizeof copy)
+        return err_set(err, ERR_LIMIT, "overlong path %s", path);
+    int from = open(path, O_RDONLY | O_CLOEXEC);
+    if (from < 0) return err_set_errno(err, errno, "open %s", path);
+    to = open(copy, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+    rc = to < 0 ? err_set_errno(err, errno, "create %s", copy)
+                : copy_bytes(from, to, st.st_size, err);
+    if (!rc) rc = file_sync(to, copy, err);
+    if (!rc && rename(copy, path)) rc = err_set_errno(err, errno, "rename %s to %s", copy, path);
+    if (rc && to >= 0) unlink(copy);
+    close(from);
+    if (to >= 0) close(to);
+    return rc;
+}
+
 int block_file_reopen(struct block_file *file, const char *data_path, const char *meta_path,
                       int64_t length, struct err *err)
 {
-    int rc = open_pair(file, data_path, meta_path, O_RDWR, err);
+    int rc;
 
+    *file = (struct block_file)BLOCK_FILE_INIT;
+    rc = own_file(data_path, err);
+    if (!rc) rc = own_file(meta_path, err);
+    if (!rc) rc = open_pair(file, data_path, meta_path, O_RDWR, err);
     if (!rc) rc = block_file_cut(file, length, err);
     if (rc) block_file_close(file);
     return rc ? err_wrap(err, rc, "%s", data_path) : 0;

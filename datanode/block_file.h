@@ -70,9 +70,12 @@ int block_file_create(struct block_file *file, const char *data_path, const char
 int block_file_open(struct block_file *file, const char *data_path, const char *meta_path,
                     struct err *err) MUST_CHECK;
 /* For writing on at `length`, with the partial chunk at the end, if there is one, verified.
- * ERR_CORRUPT if it is damaged, or if the files are shorter. Bytes behind `length` are cut off. */
+ * ERR_CORRUPT if it is damaged, or if the files are shorter. Bytes behind `length` are cut off. A file
+ * with a second name, which an upgrade has given it, is replaced by a copy first: the other name keeps what it has. */
 int block_file_reopen(struct block_file *file, const char *data_path, const char *meta_path,
                       int64_t length, struct err *err) MUST_CHECK;
+/* The first `size` bytes of a file into another, by the kernel. */
+int copy_bytes(int from, int to, int64_t size, struct err *err) MUST_CHECK;
 void block_file_close(struct block_file *file); /* harmless when not open */
 
 /* Adds `size` bytes that belong at `offset` <= on_disk. What is on disk already is not written

@@ -251,6 +251,8 @@ static int start(struct datanode *dn, struct err *err)
     dn->dataset = dataset_new(volumes, count);
     if (rc) return rc;
     dn->dataset->size_default = conf_size(dn->conf, CONF_dfs_blocksize);
+    if (str_eq(conf_str(dn->conf, CONF_dfs_datanode_startup), "ROLLBACK"))
+        dn->dataset->startup = DN_ROLLBACK;
     dn->dataset->disk_error = on_disk_error;
     dn->dataset->disk_error_arg = dn;
     dn->dataset->syncer = syncer_new();

@@ -64,10 +64,12 @@ static int open_storages(struct dataset *dataset, const struct namespace_info *i
     for (size_t i = 0; i < dataset->volume_count && !rc; i++)
         rc = dn_storage_read(dataset->volumes[i], uuid, info, err);
     if (!rc && !*uuid) uuid_text(uuid);
+    for (size_t i = 0; i < dataset->volume_count && !rc; i++)
+        rc = dn_storage_check_pool(dataset->volumes[i], info, dataset->startup, err);
     for (size_t i = 0; i < dataset->volume_count && !rc; i++) {
         if (!*dataset->volumes[i]->uuid)
             rc = dn_storage_format(dataset->volumes[i], uuid, info, err);
-        if (!rc) rc = dn_storage_open_pool(dataset->volumes[i], info, err);
+        if (!rc) rc = dn_storage_open_pool(dataset->volumes[i], info, dataset->startup, err);
     }
     return rc;
 }

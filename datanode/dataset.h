@@ -43,6 +43,7 @@ struct dataset {
     atomic_size_t pool_count;
     struct worker_pool *deleter; /* file deletions go here */
     struct syncer *syncer;       /* closed blocks reach the disk by it; NULL in tests */
+    enum dn_startup startup;     /* of pools that are added */
     int stop_timeout_ms;         /* dfs.datanode.xceiver.stop.timeout.millis */
     int64_t size_default;        /* reserved for a block of unknown size: dfs.blocksize */
     /* Optional: the disk of the volume failed at something. Any thread. */

@@ -28,9 +28,6 @@ int pair_move_out(const struct pair_paths *from, const struct pair_paths *to,
                   struct err *err) MUST_CHECK;
 void pair_delete(const struct pair_paths *paths);
 
-/* The first `size` bytes of a file into another, by the kernel. */
-int copy_bytes(int from, int to, int64_t size, struct err *err) MUST_CHECK;
-
 /* Asks the writer to leave and waits. Called and returns with open->lock held. ERR_TIMEOUT in
  * Hadoop's words. */
 int stop_writer(struct block_pool *pool, struct replica_open *open, struct err *err) MUST_CHECK;

@@ -6,23 +6,6 @@
 #include "datanode/dataset_internal.h"
 #include "datanode/syncer.h"
 
-enum { COPY_STEP = 1 << 20 };
-
-int copy_bytes(int from, int to, int64_t size, struct err *err)
-{
-    off_t in = 0, out = 0;
-
-    while (in < size) {
-        ssize_t n =
-            copy_file_range(from, &in, to, &out, (size_t)MIN(size - in, (int64_t)COPY_STEP), 0);
-        if (n < 0 && errno == EINTR) continue;
-        if (n < 0) return err_set_errno(err, errno, "copy block");
-        if (n == 0)
-            return err_set(err, ERR_CORRUPT, "the block's file ends at %" PRId64, (int64_t)in);
-    }
-    return 0;
-}
-
 /* Into tmp of the other disk, and synced, so that the old one may go. */
 static int copy_pair(const struct replica_read *read, const struct pair_paths *to, struct err *err)
 {

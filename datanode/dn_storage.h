@@ -11,7 +11,8 @@
 #include "common/rand.h"
 #include "datanode/volume.h"
 
-enum { DN_LAYOUT_VERSION = -57, POOL_ID_MAX = 128, CLUSTER_ID_MAX = 128, DN_UUID_MAX = 64 };
+enum { DN_LAYOUT_VERSION = -57, DN_LAYOUT_OLDEST = -55 }; /* of Hadoop 2.7, of 2.4 */
+enum { POOL_ID_MAX = 128, CLUSTER_ID_MAX = 128, DN_UUID_MAX = 64 };
 
 /* What a namenode says about its namespace. */
 struct namespace_info {
@@ -33,9 +34,18 @@ int dn_storage_read(struct volume *volume, char uuid[DN_UUID_MAX],
 /* Writes current/VERSION of a folder that has none, with a new storage id. */
 int dn_storage_format(struct volume *volume, const char *uuid, const struct namespace_info *info,
                       struct err *err) MUST_CHECK;
-/* Checks, or makes, the folders of the pool. */
-int dn_storage_open_pool(const struct volume *volume, const struct namespace_info *info,
-                         struct err *err) MUST_CHECK;
+/* How to start: as the folders are, or back to what there was before an upgrade. */
+enum dn_startup { DN_REGULAR, DN_ROLLBACK };
+/* Whether the pool's folders are, or can be made, the namespace's; what a crash interrupted is completed or taken back. ERR_IO and others in
+ * Hadoop's words. A pool that is not there is fine. */
+int dn_storage_check_pool(const struct volume *volume, const struct namespace_info *info,
+                          enum dn_startup startup, struct err *err) MUST_CHECK;
+/* After the check: makes, upgrades or rolls back the folders of the pool. */
+int dn_storage_open_pool(struct volume *volume, const struct namespace_info *info,
+                         enum dn_startup startup, struct err *err) MUST_CHECK;
+/* After the last upgrade: what there was before goes. Any thread. */
+int dn_storage_finalize_pool(const struct volume *volume, const char *pool_id,
+                             struct err *err) MUST_CHECK;
 /* <dir>/current/<pool>, for mem_free(). */
 char *dn_storage_pool_dir(const struct volume *volume, const char *pool_id);
 

@@ -14,7 +14,7 @@ enum { STOP_TIMEOUT_S = 20, EXIT_USAGE = 1 };
 
 static int usage(void)
 {
-    fputs("Usage: hdfs datanode [-regular] [-D key=value]... [--config DIR]\n", stderr);
+    fputs("Usage: hdfs datanode [-regular | -rollback] [-D key=value]... [--config DIR]\n", stderr);
     return EXIT_USAGE;
 }
 
@@ -40,8 +40,10 @@ static int load_conf(struct conf *conf, int argc, char **argv, bool *bad, struct
         if (str_eq(argv[i], "--config")) dir = i + 1;
     int rc = dir ? conf_load_dir(conf, argv[dir], err) : conf_load_env(conf, err);
     for (int i = 1; i < argc && !rc && !*bad; i++) {
-        if (str_eq(argv[i], "-regular")) continue;
-        if (str_eq(argv[i], "--config") && i + 1 < argc)
+        if (str_eq(argv[i], "-regular") || str_eq(argv[i], "-rollback"))
+            rc = conf_set(conf, "dfs.datanode.startup",
+                          str_eq(argv[i], "-rollback") ? "ROLLBACK" : "REGULAR", err);
+        else if (str_eq(argv[i], "--config") && i + 1 < argc)
             i++;
         else if (str_eq(argv[i], "-D") && i + 1 < argc)
             rc = set_option(conf, argv[++i], err);

@@ -116,6 +116,21 @@ static void run_recovery(void *arg)
     job_free(job);
 }
 
+/* ---- FINALIZE ---- */
+
+static void run_finalize(void *arg)
+{
+    struct job *job = arg;
+    const struct dataset *dataset = job->pool->dataset;
+
+    for (size_t i = 0; i < dataset->volume_count; i++) {
+        struct err err = ERR_INIT;
+        if (dn_storage_finalize_pool(dataset->volumes[i], job->pool->info.pool_id, &err))
+            log_error("Finalize upgrade for %s failed: %s", dataset->volumes[i]->dir, err.text);
+    }
+    job_free(job);
+}
+
 /* ---- all ---- */
 
 static void block_command(struct block_pool *pool, const Pb__BlockCommand *command)
@@ -165,7 +180,11 @@ bool nn_command_run(struct block_pool *pool, const Pb__DatanodeCommand *command,
         log_info("updating balance throttler bandwidth to %" PRIu64 " bytes/s",
                  command->balancercmd->bandwidth);
         break;
-    case PB__DATANODE_COMMAND__TYPE__FinalizeCommand:  /* no upgrade leaves anything to finalize */
+    case PB__DATANODE_COMMAND__TYPE__FinalizeCommand:
+        if (command->finalizecmd && for_us(pool, command->finalizecmd->blockpoolid))
+            submit(pool->dataset->deleter, run_finalize,
+                   job_new(pool, &command->finalizecmd->base));
+        break;
     case PB__DATANODE_COMMAND__TYPE__KeyUpdateCommand: /* no block tokens */
     case PB__DATANODE_COMMAND__TYPE__NullDatanodeCommand: break;
     default:
