@@ -203,9 +203,30 @@ int pair_move_in(const struct pair_paths *from, const struct pair_paths *to, str
     return move_two(from->meta, to->meta, from->data, to->data, err);
 }
 
-int pair_move_out(const struct pair_paths *from, const struct pair_paths *to, struct err *err)
+static int link_one(const char *from, const char *to, struct err *err)
 {
-    return move_two(from->data, to->data, from->meta, to->meta, err);
+    char dir[PATH_MAX];
+
+    if (!link(from, to)) return 0;
+    if (errno == EEXIST && !unlink(to) && !link(from, to)) return 0; /* a crash left it */
+    if (errno == ENOENT && file_exists(from)) {
+        snprintf(dir, sizeof dir, "%s", to);
+        *strrchr(dir, '/') = '\0';
+        int rc = file_mkdirs(dir, 0755, err);
+        if (rc) return rc;
+        if (!link(from, to)) return 0;
+    }
+    return err_set_errno(err, errno, "link %s to %s", to, from);
+}
+
+int pair_switch(const struct pair_paths *from, const struct pair_paths *to, struct err *err)
+{
+    int rc = link_one(from->data, to->data, err);
+    if (rc) return rc;
+    rc = move_one(from->meta, to->meta, err);
+    const char *old = rc ? to->data : from->data;
+    if (unlink(old)) log_warn("Failed to delete %s: %s", old, strerror(errno));
+    return rc;
 }
 
 void pair_delete(const struct pair_paths *paths)

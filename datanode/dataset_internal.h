@@ -19,13 +19,15 @@ struct pair_paths {
 };
 void pair_paths(struct pair_paths *paths, const struct block_pool *pool, uint16_t volume,
                 enum block_place place, int64_t id, uint64_t gs);
-/* Renames both files; makes the folders of the target; undoes the first when the second fails. Into
- * finalized the meta file goes first, out of it last: so what a crash leaves there, data in rbw and
- * checksums in finalized, always is a whole block. */
+/* Renames both files, out of tmp; makes the folders of the target; undoes the first when the second fails. The meta file goes first: what a crash leaves
+ * in tmp is swept up. */
 int pair_move_in(const struct pair_paths *from, const struct pair_paths *to,
                  struct err *err) MUST_CHECK;
-int pair_move_out(const struct pair_paths *from, const struct pair_paths *to,
-                  struct err *err) MUST_CHECK;
+/* The same between rbw and finalized. The data has both names until the meta file has moved, so that at each instant one of the places has a whole block,
+ * and the other at most data without checksums, whose generation stamp counts as 0: of two such replicas Apache's datanode keeps the whole one, and so does
+ * ours (FsDatasetImpl.resolveDuplicateReplicas). */
+int pair_switch(const struct pair_paths *from, const struct pair_paths *to,
+                struct err *err) MUST_CHECK;
 void pair_delete(const struct pair_paths *paths);
 
 /* Asks the writer to leave and waits. Called and returns with open->lock held. ERR_TIMEOUT in

@@ -189,10 +189,10 @@ static int unfinalize(struct block_pool *pool, const struct replica *was, uint64
     }
     pair_paths(&from, pool, was->volume, BLOCK_FINALIZED, was->id, was->gs);
     pair_paths(&to, pool, was->volume, BLOCK_RBW, was->id, new_gs);
-    int rc = pair_move_out(&from, &to, err);
+    int rc = pair_switch(&from, &to, err);
     if (!rc) {
         rc = block_file_reopen(&write->file, to.data, to.meta, was->length, err);
-        if (rc && pair_move_in(&to, &from, NULL))
+        if (rc && pair_switch(&to, &from, NULL))
             log_error("blk_%" PRId64 " could not be moved back to finalized", was->id);
     }
     if (rc) {
@@ -404,7 +404,10 @@ int finalize_locked(struct block_pool *pool, struct replica_open *open, int64_t 
 
     pair_paths(&from, pool, open->volume, place_of_open(open), open->id, open->gs);
     pair_paths(&to, pool, open->volume, BLOCK_FINALIZED, open->id, open->gs);
-    int rc = place_of_open(open) == BLOCK_FINALIZED ? 0 : pair_move_in(&from, &to, err);
+    enum block_place place = place_of_open(open);
+    int rc = place == BLOCK_FINALIZED ? 0
+             : place == BLOCK_RBW     ? pair_switch(&from, &to, err)
+                                      : pair_move_in(&from, &to, err);
     if (!rc && sync) rc = file_sync_parent(to.data, err);
     if (rc) return dataset_note_error(pool->dataset, open->volume, err);
 

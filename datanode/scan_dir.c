@@ -125,8 +125,15 @@ static int scan_finalized(struct volume_scan *scan, const char *dir, int depth, 
 
 /* ---- rbw ---- */
 
-/* A move between rbw and finalized broke off between the two files: the block is whole, and goes to
- * finalized. */
+/* Whether two paths are one file. */
+static bool is_same_file(const char *a, const char *b)
+{
+    struct stat x, y;
+
+    return !stat(a, &x) && !stat(b, &y) && x.st_dev == y.st_dev && x.st_ino == y.st_ino;
+}
+
+/* A move between rbw and finalized broke off: the block is whole in finalized, or is once its data is there too. */
 static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct err *err)
 {
     struct block_pool *pool = scan->pool;
@@ -143,7 +150,8 @@ static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct 
     pair_paths(&from, pool, scan->volume, BLOCK_RBW, id, gs);
     pair_paths(&to, pool, scan->volume, BLOCK_FINALIZED, id, gs);
     if (file_exists(to.data)) {
-        *joined = false;
+        *joined = is_same_file(from.data, to.data);
+        if (*joined && unlink(from.data)) return err_set_errno(err, errno, "delete %s", from.data);
         return 0;
     }
     log_warn("blk_%" PRId64 ": its files are in rbw and finalized; joined in finalized", id);

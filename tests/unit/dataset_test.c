@@ -422,6 +422,41 @@ static void moves_that_broke_off(void **state UNUSED)
     check_state(32, REPLICA_FINALIZED, 0, 900); /* no checksums: GS 0, which no namenode wants */
 }
 
+/* What is left when a switch between rbw and finalized breaks off at each step. */
+static void switches_that_broke_off(void **state UNUSED)
+{
+    char data[PATH_MAX], meta[PATH_MAX], rbw_data[PATH_MAX], rbw_meta[PATH_MAX];
+    struct block_name block = named(33, 1001);
+    struct replica_write write;
+
+    make_finalized(33, 1001, 900);
+    path_of(data, 0, "current/finalized/subdir0/subdir0/blk_33");
+    path_of(meta, 0, "current/finalized/subdir0/subdir0/blk_33_1001.meta");
+    path_of(rbw_data, 0, "current/rbw/blk_33");
+    path_of(rbw_meta, 0, "current/rbw/blk_33_1001.meta");
+    assert_int_equal(link(data, rbw_data), 0); /* the meta is in finalized */
+    restart();
+    check_read(33, 1001, 900);
+    check_state(33, REPLICA_FINALIZED, 1001, 900);
+    assert_false(file_exists(rbw_data));
+    assert_int_equal(link(data, rbw_data), 0); /* the meta is in rbw */
+    assert_int_equal(rename(meta, rbw_meta), 0);
+    restart();
+    check_state(33, REPLICA_RWR, 1001, 900);
+    assert_false(file_exists(data));
+    assert_int_equal(rename(rbw_meta, meta), 0);
+    assert_int_equal(rename(rbw_data, data), 0);
+    restart();
+    assert_int_equal(link(data, rbw_data), 0); /* and while it runs */
+    assert_int_equal(dataset_append(pool, &block, 1002, 900, &wish, &write, &err), 0);
+    put(&write, 900, CHUNK3);
+    finalize(&write, CHUNK3);
+    check_read(33, 1002, CHUNK3);
+    assert_false(file_exists(rbw_data));
+    restart();
+    check_read(33, 1002, CHUNK3);
+}
+
 static void of_two_the_better_stays(void **state UNUSED)
 {
     struct block_name block = named(40, 1001);
@@ -498,6 +533,7 @@ int main(void)
         TEST(truncation_below_a_snapshot),
         TEST(restart_finds_what_was_there),
         TEST(moves_that_broke_off),
+        TEST(switches_that_broke_off),
         TEST(of_two_the_better_stays),
         TEST(folders_of_others_are_refused),
         TEST(a_folder_serves_one_datanode),

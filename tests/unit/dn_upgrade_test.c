@@ -126,11 +126,11 @@ static bool is_there(int64_t id)
 
 static char *path_of(int disk, const char *below)
 {
-    static char paths[4][PATH_MAX];
+    static char paths[4][2 * PATH_MAX];
     static int turn;
     char *path = paths[turn++ % 4];
 
-    snprintf(path, PATH_MAX, "%s/d%d/%s", root, disk, below);
+    snprintf(path, sizeof paths[0], "%s/d%d/%s", root, disk, below);
     return path;
 }
 
