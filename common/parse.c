@@ -89,3 +89,17 @@ bool parse_double(const char *text, double *value)
     *value = v;
     return true;
 }
+
+bool version_at_least(const char *version, unsigned major, unsigned minor)
+{
+    unsigned have_major = 0, have_minor = 0;
+    const char *p = version;
+
+    if (*p < '0' || *p > '9') return false;
+    while (*p >= '0' && *p <= '9' && have_major < 10000)
+        have_major = have_major * 10 + (unsigned)(*p++ - '0');
+    if (*p == '.') p++;
+    while (*p >= '0' && *p <= '9' && have_minor < 10000)
+        have_minor = have_minor * 10 + (unsigned)(*p++ - '0');
+    return have_major > major || (have_major == major && have_minor >= minor);
+}

@@ -15,5 +15,7 @@ bool parse_u64_hex(const char *text, uint64_t *value); /* 1 to 16 hexadecimal di
 bool parse_double(const char *text, double *value);
 /* The same as parse_i64 for `length` bytes without a NUL. */
 bool parse_i64_n(const char *text, size_t length, int64_t min, int64_t max, int64_t *value);
+/* Whether a Hadoop's version ("2.1.0-beta") is that one or a later one; by its leading two numbers, as VersionUtil compares them. False for what is no version. */
+bool version_at_least(const char *version, unsigned major, unsigned minor);
 
 #endif

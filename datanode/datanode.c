@@ -322,7 +322,10 @@ int datanode_pool(struct datanode *dn, const struct namespace_info *info, struct
 
     pthread_mutex_lock(&dn->lock);
     *pool = dataset_pool(dn->dataset, info->pool_id);
-    if (!*pool) rc = dataset_add_pool(dn->dataset, info, dn->uuid, pool, err);
+    if (*pool)
+        rc = namespace_info_check_same(&(*pool)->info, info, err);
+    else
+        rc = dataset_add_pool(dn->dataset, info, dn->uuid, pool, err);
     pthread_mutex_unlock(&dn->lock);
     return rc;
 }

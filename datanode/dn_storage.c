@@ -8,6 +8,7 @@
 
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/parse.h"
 #include "common/properties.h"
 #include "datanode/dn_upgrade.h"
 
@@ -31,6 +32,33 @@ int namespace_info_set(struct namespace_info *info, const char *pool_id, const c
     snprintf(info->cluster_id, sizeof info->cluster_id, "%s", cluster_id);
     info->namespace_id = namespace_id;
     info->ctime = ctime;
+    return 0;
+}
+
+int namespace_info_check_version(const char *software, struct err *err)
+{
+    if (version_at_least(software, 2, 1)) return 0;
+    return err_set(err, ERR_INCORRECT_VERSION,
+                   "The reported NameNode version is too low to communicate with this DataNode. "
+                   "NameNode version: '%.64s' Minimum NameNode version: '2.1.0-beta'",
+                   software);
+}
+
+int namespace_info_check_same(const struct namespace_info *known, const struct namespace_info *now,
+                              struct err *err)
+{
+    if (!str_eq(known->cluster_id, now->cluster_id) || known->namespace_id != now->namespace_id)
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "the namenode of block pool %s now is that of cluster %s and namespace %d "
+                       "instead of %s and %d",
+                       known->pool_id, now->cluster_id, (int32_t)now->namespace_id,
+                       known->cluster_id, (int32_t)known->namespace_id);
+    if (known->ctime != now->ctime)
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "the namespace of block pool %s was upgraded or rolled back (CTime %" PRIu64
+                       ", at this datanode's start %" PRIu64
+                       "): start the datanode again, after a rollback with -rollback",
+                       known->pool_id, now->ctime, known->ctime);
     return 0;
 }
 

@@ -26,6 +26,12 @@ struct namespace_info {
 int namespace_info_set(struct namespace_info *info, const char *pool_id, const char *cluster_id,
                        uint32_t namespace_id, uint64_t ctime, struct err *err) MUST_CHECK;
 
+/* Whether a namenode of this version can be served. ERR_INCORRECT_VERSION in Hadoop's words. */
+int namespace_info_check_version(const char *software, struct err *err) MUST_CHECK;
+/* Whether a namenode that is met again serves the same, at the same time. ERR_INCONSISTENT_STATE. */
+int namespace_info_check_same(const struct namespace_info *known, const struct namespace_info *now,
+                              struct err *err) MUST_CHECK;
+
 /* Reads current/VERSION: fills volume->uuid, and `uuid` when that is "" (else they must agree).
  * Leaves both as they are, with success, where the folder is not formatted. With `info`, the
  * cluster must be its. */

@@ -126,8 +126,10 @@ static int connect_pool(struct nn_link *link, struct arena *arena, bool *final, 
                              &pb__version_request_response__descriptor, arena, &answer, err);
     if (rc) return rc;
     const Pb__NamespaceInfo *ns = ((Pb__VersionRequestResponse *)answer)->info;
-    rc = namespace_info_set(&info, ns->blockpoolid, ns->storageinfo->clusterid,
-                            ns->storageinfo->namespceid, ns->storageinfo->ctime, err);
+    rc = namespace_info_check_version(ns->softwareversion, err);
+    if (!rc)
+        rc = namespace_info_set(&info, ns->blockpoolid, ns->storageinfo->clusterid,
+                                ns->storageinfo->namespceid, ns->storageinfo->ctime, err);
     if (!rc) rc = datanode_pool(dn_of(link), &info, &pool, err);
     if (rc) {
         *final = true;

@@ -1,5 +1,6 @@
 /* DatanodeProtocol: register, heartbeat, reports (NameNodeRpcServer's part of it, DatanodeManager.registerDatanode and handleHeartbeat). */
 #include "common/log.h"
+#include "common/parse.h"
 #include "namenode/block_manager.h"
 #include "namenode/dn_info.h"
 #include "namenode/handlers.h"
@@ -121,21 +122,6 @@ int op_version_request(struct core *core, struct op *op,
 }
 
 /* ---- registerDatanode ---- */
-
-/* Leading numbers of a version, as VersionUtil compares them; text after them does not matter here. */
-static bool version_at_least(const char *version, unsigned major, unsigned minor)
-{
-    unsigned have_major = 0, have_minor = 0;
-    const char *p = version;
-
-    if (*p < '0' || *p > '9') return false;
-    while (*p >= '0' && *p <= '9' && have_major < 10000)
-        have_major = have_major * 10 + (unsigned)(*p++ - '0');
-    if (*p == '.') p++;
-    while (*p >= '0' && *p <= '9' && have_minor < 10000)
-        have_minor = have_minor * 10 + (unsigned)(*p++ - '0');
-    return have_major > major || (have_major == major && have_minor >= minor);
-}
 
 static int check_version(const struct core *core, const struct op *op,
                          const Pb__DatanodeRegistration *r, struct err *err)

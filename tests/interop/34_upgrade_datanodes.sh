@@ -58,6 +58,12 @@ check "is finalized" hdfs dfsadmin -finalizeUpgrade
 for i in 0 1; do hdfs dfsadmin -triggerBlockReport "127.0.0.1:$(node_port datanode$i dfs.datanode.ipc.address)" > /dev/null; done
 check "and both datanodes drop what there was" wait_until 30 pools_are previous 0
 check "files are there" eval 'content /kept "$WORK/file" && content /deleted "$WORK/file"'
+end_node namenode
+run_node ours namenode -upgrade
+ours=0; [[ $first == ours ]] || ours=1
+has_ended() { ! kill -0 "${NODE_PID[$1]}" 2> /dev/null; }
+check "a datanode of ours that runs during an upgrade ends" wait_until 30 has_ended datanode$ours
+check "and says why" grep -q 'was upgraded or rolled back (CTime .*start the datanode again' "$WORK/mixed/datanode$ours/log"
 stop
 refused_start() { run_node ours datanode0 -rollback; wait "${NODE_PID[datanode0]}"; }
 sed -i 's/^cTime=.*/cTime=99999999999999/' "$WORK"/mixed/datanode0/data/current/BP-*/current/VERSION

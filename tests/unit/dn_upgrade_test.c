@@ -348,13 +348,41 @@ static void trash(void **state UNUSED)
     assert_false(file_exists(in_pool(disk, "trash")));
 }
 
+static void namenodes_of_another_time(void **state UNUSED)
+{
+    static const char *const BAD[] = {"", "x", "1.2.1", "2.0.5-alpha", "-3.0", "0x3.5"};
+    static const char *const GOOD[] = {"2.1.0-beta", "2.10.2", "3.0.0-alpha1", "3.5.0", "4"};
+    struct namespace_info known, now;
+
+    for (size_t i = 0; i < ARRAY_LEN(BAD); i++)
+        assert_int_equal(namespace_info_check_version(BAD[i], &err), ERR_INCORRECT_VERSION);
+    for (size_t i = 0; i < ARRAY_LEN(GOOD); i++)
+        assert_int_equal(namespace_info_check_version(GOOD[i], &err), 0);
+    assert_int_equal(namespace_info_set(&known, POOL, "CID-1", 7, 100, &err), 0);
+    now = known;
+    assert_int_equal(namespace_info_check_same(&known, &now, &err), 0);
+    now.ctime = 99;
+    assert_int_equal(namespace_info_check_same(&known, &now, &err), ERR_INCONSISTENT_STATE);
+    assert_non_null(strstr(err.text, "start the datanode again"));
+    assert_int_equal(namespace_info_set(&now, POOL, "CID-2", 7, 100, &err), 0);
+    assert_int_equal(namespace_info_check_same(&known, &now, &err), ERR_INCONSISTENT_STATE);
+    assert_int_equal(namespace_info_set(&now, POOL, "CID-1", 8, 100, &err), 0);
+    assert_int_equal(namespace_info_check_same(&known, &now, &err), ERR_INCONSISTENT_STATE);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(there_and_back),     TEST(finalized),     TEST(broken_off), TEST(contradictions),
-        TEST(back_to_the_future), TEST(older_layouts), TEST(trash),
+        TEST(there_and_back),
+        TEST(finalized),
+        TEST(broken_off),
+        TEST(contradictions),
+        TEST(back_to_the_future),
+        TEST(older_layouts),
+        TEST(trash),
+        TEST(namenodes_of_another_time),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
