@@ -20,7 +20,7 @@ sums() { # of all files; of VERSION what it says, as Apache's datanode writes it
 }
 gone() { ! kill -0 "$1" 2> /dev/null; }
 both_refused() { # TEXT PATTERN FILE SED: FILE below data/current of both datanodes
-    local i text=$1 pattern=$2 file=$3 edit=$4 kind pids=()
+    local i text=$1 pattern=$2 file=$3 edit=$4 kind
     for i in 0 1; do
         rm -rf "$WORK/mixed/datanode$i/data"; cp -a "$WORK/good$i" "$WORK/mixed/datanode$i/data"
         # shellcheck disable=SC2086

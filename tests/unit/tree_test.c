@@ -648,13 +648,12 @@ static void test_many_leases(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_random_tree),      cmocka_unit_test(test_walk_in_slices),
-        cmocka_unit_test(test_large_directory),  cmocka_unit_test(test_bytes_per_inode),
-        cmocka_unit_test(test_linked_at_once),
-        cmocka_unit_test(test_names_and_owners), cmocka_unit_test(test_block_sizes),
-        cmocka_unit_test(test_block_list),       cmocka_unit_test(test_resolve),
-        cmocka_unit_test(test_valid_names),      cmocka_unit_test(test_leases),
-        cmocka_unit_test(test_many_leases),
+        cmocka_unit_test(test_random_tree),     cmocka_unit_test(test_walk_in_slices),
+        cmocka_unit_test(test_large_directory), cmocka_unit_test(test_bytes_per_inode),
+        cmocka_unit_test(test_linked_at_once),  cmocka_unit_test(test_names_and_owners),
+        cmocka_unit_test(test_block_sizes),     cmocka_unit_test(test_block_list),
+        cmocka_unit_test(test_resolve),         cmocka_unit_test(test_valid_names),
+        cmocka_unit_test(test_leases),          cmocka_unit_test(test_many_leases),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
