@@ -12,6 +12,7 @@
 #include "common/log.h"
 #include "common/mem.h"
 #include "datanode/dataset_internal.h"
+#include "datanode/dn_upgrade.h"
 #include "datanode/nn_report.h"
 #include "datanode/scan_dir.h"
 #include "datanode/syncer.h"
@@ -559,6 +560,58 @@ static bool seize(struct block_pool *pool, struct replica *replica)
     return true;
 }
 
+static void drop_trash(void *arg)
+{
+    struct block_pool *pool = arg;
+
+    for (size_t i = 0; i < pool->dataset->volume_count; i++) {
+        struct err err = ERR_INIT;
+        if (dn_upgrade_clear_rolling(pool->dirs[i], &err))
+            log_error("trash of %s: %s", pool->dirs[i], err.text);
+    }
+    log_info("Cleared trash for bpid %s", pool->info.pool_id);
+}
+
+void dataset_set_rolling(struct block_pool *pool, bool goes_on)
+{
+    int now = goes_on ? ROLLING_GOES_ON : ROLLING_IS_OVER;
+    struct err err = ERR_INIT;
+
+    if (atomic_exchange(&pool->rolling, now) == now) return;
+    if (!goes_on) {
+        if (!worker_submit(pool->dataset->deleter, drop_trash, pool, &err)) return;
+        log_warn("trash of %s: %s", pool->info.pool_id, err.text);
+        atomic_store(&pool->rolling, ROLLING_UNKNOWN); /* the next heartbeat tries again */
+        return;
+    }
+    log_info("Enabled trash for bpid %s", pool->info.pool_id);
+    for (size_t i = 0; i < pool->dataset->volume_count; i++)
+        if (dn_upgrade_mark_rolling(pool->dirs[i], &err)) log_warn("rolling upgrade: %s", err.text);
+}
+
+/* <pool>/current/x -> <pool>/trash/x */
+static bool trash_path(char out[PATH_MAX], const char *root, const char *path)
+{
+    size_t skip = strlen(root) + strlen("/current");
+
+    return snprintf(out, PATH_MAX, "%s/trash%s", root, path + skip) < PATH_MAX;
+}
+
+/* The data last: as long as it is in its place, the block counts. */
+static void pair_discard(struct block_pool *pool, uint16_t volume, const struct pair_paths *paths)
+{
+    const char *root = pool->dirs[volume];
+    struct pair_paths to;
+    struct err err = ERR_INIT;
+
+    bool keep = atomic_load(&pool->rolling) == ROLLING_GOES_ON && !dn_upgrade_has_previous(root);
+    if (keep && trash_path(to.data, root, paths->data) && trash_path(to.meta, root, paths->meta)) {
+        if (!pair_move_in(paths, &to, &err)) return;
+        log_warn("to the trash: %s", err.text);
+    }
+    pair_delete(paths);
+}
+
 /* The lock is held, and no writer is left. */
 static void delete_open(struct block_pool *pool, struct replica *replica)
 {
@@ -567,7 +620,10 @@ static void delete_open(struct block_pool *pool, struct replica *replica)
     bool finalized = open->state == REPLICA_RUR && open->original == REPLICA_FINALIZED;
 
     pair_paths(&paths, pool, open->volume, place_of_open(open), open->id, open->gs);
-    pair_delete(&paths);
+    if (place_of_open(open) == BLOCK_TMP)
+        pair_delete(&paths);
+    else
+        pair_discard(pool, open->volume, &paths);
     release_promise(pool, open);
     account_used(pool, open->volume, -open->accounted);
     if (finalized) account_block(pool, open->volume, -1);

@@ -22,6 +22,9 @@ struct syncer;
 enum { DATASET_POOLS_MAX = 16 };
 
 /* One namespace's blocks. Lives until the dataset is freed. */
+/* What the namenode said of a rolling upgrade since the start. */
+enum pool_rolling { ROLLING_UNKNOWN, ROLLING_GOES_ON, ROLLING_IS_OVER };
+
 struct block_pool {
     struct dataset *dataset;
     struct namespace_info info;
@@ -31,6 +34,7 @@ struct block_pool {
         _Atomic int64_t used;
         _Atomic int64_t blocks;
     } * use;                    /* by volume */
+    atomic_int rolling;         /* enum pool_rolling */
     struct nn_report *report;   /* who tells the namenodes of changes; NULL in tests */
     struct nn_service *service; /* whose pool it is; NULL in tests */
 };
@@ -183,6 +187,9 @@ bool dataset_view(struct block_pool *pool, int64_t id, struct replica_view *view
  * namenode is told. */
 int dataset_invalidate(struct block_pool *pool, int64_t id, uint64_t gs,
                        struct err *err) MUST_CHECK;
+
+/* While a rolling upgrade goes on, what is deleted can come back; afterwards it goes. Any thread; cheap when nothing changes. */
+void dataset_set_rolling(struct block_pool *pool, bool goes_on);
 
 /* ---- moving ---- */
 

@@ -258,3 +258,28 @@ int dn_upgrade_finalize(const char *root, struct err *err)
     if (!rc) log_info("Finalize upgrade for %s is complete.", root);
     return rc;
 }
+
+/* ---- rolling upgrades ---- */
+
+#define ROLLING_MARKER "RollingUpgradeInProgress"
+
+int dn_upgrade_mark_rolling(const char *root, struct err *err)
+{
+    char path[PATH_MAX];
+
+    below(path, root, ROLLING_MARKER);
+    int fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
+    if (fd < 0) return err_set_errno(err, errno, "create %s", path);
+    close(fd);
+    return 0;
+}
+
+int dn_upgrade_clear_rolling(const char *root, struct err *err)
+{
+    int rc = 0;
+
+    if (there(root, "trash")) rc = drop(root, "trash", err);
+    if (rc || !there(root, ROLLING_MARKER)) return rc;
+    rc = dn_upgrade_finalize(root, err);
+    return rc ? rc : drop(root, ROLLING_MARKER, err);
+}

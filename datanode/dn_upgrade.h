@@ -4,9 +4,10 @@
  *   upgrade:   current --> previous.tmp, links in a new current, previous.tmp --> previous
  *   rollback:  current --> removed.tmp, previous --> current, removed.tmp goes
  *   finalize:  previous --> finalized.tmp, which goes
+ * During a rolling upgrade deleted blocks go to `trash` instead, where there is no `previous`.
  * Answers Hadoop's BlockPoolSliceStorage, Storage.analyzeStorage and HardLink.
  *
- * `root` is <dir>/current/<pool>. Blocking; the owner's thread, but for dn_upgrade_finalize(), which any thread may call.
+ * `root` is <dir>/current/<pool>. Blocking; the owner's thread, but for dn_upgrade_finalize() and what follows it, which any thread may call.
  */
 #ifndef DATANODE_DN_UPGRADE_H
 #define DATANODE_DN_UPGRADE_H
@@ -25,5 +26,10 @@ bool dn_upgrade_has_previous(const char *root);
 int dn_upgrade_rollback(const char *root, struct err *err) MUST_CHECK;
 /* Fine when there is nothing to finalize, or another thread does it. */
 int dn_upgrade_finalize(const char *root, struct err *err) MUST_CHECK;
+
+/* A rolling upgrade begins: a marker says so, as one of Apache's datanodes leaves it. */
+int dn_upgrade_mark_rolling(const char *root, struct err *err) MUST_CHECK;
+/* It is over: what was kept for the way back goes. */
+int dn_upgrade_clear_rolling(const char *root, struct err *err) MUST_CHECK;
 
 #endif

@@ -268,6 +268,17 @@ static bool judge_ha(struct nn_link *link, const Pb__NNHAStatusHeartbeat *ha)
     return active;
 }
 
+/* BPServiceActor.handleRollingUpgradeStatus; before the orders, as they may delete. */
+static void judge_rolling(struct block_pool *pool, const Pb__SendHeartbeatResponse *answer)
+{
+    const Pb__RollingUpgradeStatus *status = answer->rollingupgradestatusv2
+                                                 ? answer->rollingupgradestatusv2
+                                                 : answer->rollingupgradestatus;
+
+    if (status && str_eq(status->blockpoolid, pool->info.pool_id))
+        dataset_set_rolling(pool, !status->finalized);
+}
+
 static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *arena,
                           bool *reregister, struct err *err)
 {
@@ -283,6 +294,7 @@ static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *a
     bool active = judge_ha(link, answer->hastatus);
     if (answer->has_fullblockreportleaseid && answer->fullblockreportleaseid)
         link->lease = answer->fullblockreportleaseid;
+    if (active) judge_rolling(link->service->pool, answer);
     for (size_t i = 0; i < answer->n_cmds; i++)
         if (!nn_command_run(link->service->pool, answer->cmds[i], active)) *reregister = true;
     return 0;

@@ -106,6 +106,7 @@ struct core {
     struct token_store *tokens;      /* token_store.h */
     bool upgrade_pending; /* datanodes keep what they had before, too: no word to finalize */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
+    bool rolling_upgrade_finalized;   /* since the start: datanodes may drop what they keep */
     uint64_t generation_stamp;        /* last one given out */
     uint64_t block_id_last;           /* last one given out */
     uint64_t striped_block_id_last;

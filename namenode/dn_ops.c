@@ -698,7 +698,9 @@ static void tell_rolling_upgrade(const struct core *core, struct op *op,
     pb__rolling_upgrade_status__init(status);
     status->blockpoolid = (char *)(uintptr_t)core->identity.block_pool_id;
     status->has_finalized = true;
-    response->rollingupgradestatus = response->rollingupgradestatusv2 = status;
+    status->finalized = !core->rolling_upgrade_start_ms;
+    response->rollingupgradestatusv2 = status;
+    if (!status->finalized) response->rollingupgradestatus = status; /* older ones know no other */
 }
 
 int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatRequest *request,
@@ -728,7 +730,8 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
         add_bandwidth(&answer, node);
     }
     finish_heartbeat(&answer, response);
-    if (core->rolling_upgrade_start_ms) tell_rolling_upgrade(core, op, response);
+    if (core->rolling_upgrade_start_ms || core->rolling_upgrade_finalized)
+        tell_rolling_upgrade(core, op, response);
     if (request->requestfullblockreportlease)
         response->fullblockreportleaseid = report_lease_grant(core, node);
     return 0;

@@ -343,6 +343,7 @@ int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgrad
         if (rc) return rc;
         struct edit edit = {.op = EDIT_ROLLING_UPGRADE_FINALIZE, .mtime_ms = core->now_wall_ms};
         core_edit(core, &edit);
+        core->rolling_upgrade_finalized = true;
         response->rollingupgradeinfo =
             rolling_upgrade_info(core, start_ms, core->now_wall_ms, op->arena);
     } else if (start_ms) {

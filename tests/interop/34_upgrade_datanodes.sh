@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# A namespace is upgraded, rolled back, upgraded again and finalized with a datanode of each kind in the cluster, whose folders the other kind takes over in
+# A namespace is upgraded, rolled back, upgraded again and finalized, and so with a rolling upgrade, with a datanode of each kind in the cluster, whose folders the other kind takes over in
 # between; datanodes of Hadoop 2.5 and 2.6 come with their namespace; blocks that a kill left between two folders.
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/peer.sh"
@@ -58,9 +58,39 @@ check "is finalized" hdfs dfsadmin -finalizeUpgrade
 for i in 0 1; do hdfs dfsadmin -triggerBlockReport "127.0.0.1:$(node_port datanode$i dfs.datanode.ipc.address)" > /dev/null; done
 check "and both datanodes drop what there was" wait_until 30 pools_are previous 0
 check "files are there" eval 'content /kept "$WORK/file" && content /deleted "$WORK/file"'
+stop
+
+# ---- a rolling upgrade of Apache's namenode: back, and then finalized under ours ----
+trashed() { [[ $(find "$WORK"/mixed/datanode?/data/current/BP-*/trash -name 'blk_*' ! -name '*.meta' 2> /dev/null | wc -l) == "$1" ]]; }
+prepare() {
+    hdfs dfsadmin -safemode enter && hdfs dfsadmin -rollingUpgrade prepare && hdfs dfsadmin -safemode leave || return 1
+    wait_until 20 pools_are RollingUpgradeInProgress 2
+}
+check "Apache's namenode again" start apache $first $second
+blocks=$(hdfs fsck /kept -files -blocks | grep -c 'Live_repl=2')
+check "a rolling upgrade: both datanodes mark it" prepare
+((failures == 0)) || finish
+check "a file is deleted" dfs -rm -skipTrash /kept
+check "its replicas go to the trash of both" wait_until 30 trashed $((blocks * 2))
+stop
+run_node apache namenode -rollingUpgrade rollback; run_node $second datanode0 -rollback; run_node $first datanode1 -rollback
+check "rolled back, the datanodes each under the other kind" eval 'wait_until 60 live_are 2 && wait_until 60 safe_mode_off'
+check "the file is back" content /kept "$WORK/file"
+check "with all its replicas" wait_until 30 eval 'hdfs fsck /kept | grep -q "is HEALTHY" && ! hdfs fsck /kept -files -blocks | grep -q "Live_repl=1"'
+check "the trash is empty" trashed 0
+check "another rolling upgrade" prepare
+check "a file is deleted for good" eval 'dfs -put "$WORK/file" /once && dfs -rm -skipTrash /once'
+check "its replicas go to the trash of both" wait_until 30 trashed $((blocks * 2))
+end_node namenode
+run_node ours namenode
+check "our namenode takes over" eval 'wait_until 60 safe_mode_off'
+check "and finalizes" hdfs dfsadmin -rollingUpgrade finalize
+check "both empty the trash" wait_until 30 trashed 0
+check "and forget the upgrade" wait_until 30 pools_are RollingUpgradeInProgress 0
+check "the kept file is whole" content /kept "$WORK/file"
 end_node namenode
 run_node ours namenode -upgrade
-ours=0; [[ $first == ours ]] || ours=1
+ours=0; [[ ${NODE_KIND[datanode0]} == ours ]] || ours=1
 has_ended() { ! kill -0 "${NODE_PID[$1]}" 2> /dev/null; }
 check "a datanode of ours that runs during an upgrade ends" wait_until 30 has_ended datanode$ours
 check "and says why" grep -q 'was upgraded or rolled back (CTime .*start the datanode again' "$WORK/mixed/datanode$ours/log"

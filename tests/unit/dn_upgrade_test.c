@@ -348,6 +348,44 @@ static void trash(void **state UNUSED)
     assert_false(file_exists(in_pool(disk, "trash")));
 }
 
+static void rolling(void **state UNUSED)
+{
+    struct replica_view view;
+
+    make(1, 700);
+    make(2, 700);
+    assert_true(dataset_view(pool, 1, &view));
+    dataset_set_rolling(pool, true);
+    assert_true(file_exists(in_pool(0, "RollingUpgradeInProgress")));
+    assert_int_equal(dataset_invalidate(pool, 1, 1001, &err), 0);
+    assert_false(is_there(1));
+    assert_true(file_exists(in_pool(view.volume, "trash/finalized/subdir0/subdir0/blk_1")));
+    started(0, DN_REGULAR);
+    assert_false(is_there(1));
+    started(0, DN_ROLLBACK);
+    check(1, 1001, 700);
+    check(2, 1001, 700);
+    /* finalized: the deleted are gone, and so is `previous` */
+    dataset_set_rolling(pool, true);
+    assert_int_equal(dataset_invalidate(pool, 1, 1001, &err), 0);
+    dataset_set_rolling(pool, false);
+    worker_pool_free(dataset->deleter);
+    dataset->deleter = worker_pool_new("delete", 1, 16);
+    for (int i = 0; i < DISKS; i++) {
+        assert_false(file_exists(in_pool(i, "trash")));
+        assert_false(file_exists(in_pool(i, "RollingUpgradeInProgress")));
+    }
+    started(0, DN_ROLLBACK);
+    assert_false(is_there(1));
+    /* with a `previous` no trash is needed */
+    started(100, DN_REGULAR);
+    dataset_set_rolling(pool, true);
+    assert_int_equal(dataset_invalidate(pool, 2, 1001, &err), 0);
+    assert_false(file_exists(in_pool(0, "trash")) || file_exists(in_pool(1, "trash")));
+    started(0, DN_ROLLBACK);
+    check(2, 1001, 700);
+}
+
 static void namenodes_of_another_time(void **state UNUSED)
 {
     static const char *const BAD[] = {"", "x", "1.2.1", "2.0.5-alpha", "-3.0", "0x3.5"};
@@ -383,6 +421,7 @@ int main(void)
         TEST(older_layouts),
         TEST(trash),
         TEST(namenodes_of_another_time),
+        TEST(rolling),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
