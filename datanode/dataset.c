@@ -204,6 +204,7 @@ int pair_move_in(const struct pair_paths *from, const struct pair_paths *to, str
     return move_two(from->meta, to->meta, from->data, to->data, err);
 }
 
+/* 1: this disk has no hard links. */
 static int link_one(const char *from, const char *to, struct err *err)
 {
     char dir[PATH_MAX];
@@ -217,13 +218,14 @@ static int link_one(const char *from, const char *to, struct err *err)
         if (rc) return rc;
         if (!link(from, to)) return 0;
     }
+    if (errno == EPERM || errno == EOPNOTSUPP || errno == ENOSYS) return 1;
     return err_set_errno(err, errno, "link %s to %s", to, from);
 }
 
 int pair_switch(const struct pair_paths *from, const struct pair_paths *to, struct err *err)
 {
     int rc = link_one(from->data, to->data, err);
-    if (rc) return rc;
+    if (rc) return rc == 1 ? pair_move_in(from, to, err) : rc;
     rc = move_one(from->meta, to->meta, err);
     const char *old = rc ? to->data : from->data;
     if (unlink(old)) log_warn("Failed to delete %s: %s", old, strerror(errno));
