@@ -267,12 +267,16 @@ static struct block_id closed_file(const char *path)
 
 /* ---- create ---- */
 
+/* A client that would append, finds no file and creates, sends both flags: Apache does not mind. */
+static void create_takes_the_append_flag(void **state UNUSED)
+{
+    assert_int_equal(create_as("/a", "w", 1 | 4, 3, FIXTURE_BLOCK, true), 0);
+}
+
 static void create_refusals(void **state UNUSED)
 {
     refused(create_as("/a", "w", 0, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT,
             "/a does not specify any options");
-    refused(create_as("/a", "w", 1 | 4, 3, FIXTURE_BLOCK, true), ERR_HADOOP_ARGUMENT,
-            "/a: both append and create options specified");
     refused(create_as("/a", "w", 1, 0, FIXTURE_BLOCK, true), ERR_IO,
             "Requested replication factor of 0 is less than the required minimum of 1 for /a, "
             "clientName=w");
@@ -626,6 +630,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+        TEST(create_takes_the_append_flag),
         TEST(create_refusals),
         TEST(create_of_an_open_file),
         TEST(add_block_refusals),
