@@ -3,6 +3,7 @@
 #include "namenode/acl.h"
 #include "namenode/apply_tree.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 #include "namenode/xattr.h"
 
 static int set_acl(struct core *core, const struct edit *edit, struct inode *inode, struct err *err)
@@ -23,6 +24,7 @@ int apply_set_acl(struct core *core, const struct edit *edit, struct err *err)
 
     if (rc) return rc;
     if (inode_is_symlink(inode)) return apply_misfit(edit, err, "symlinks have no ACL");
+    snapshot_keep(core, inode, false);
     return set_acl(core, edit, inode, err);
 }
 
@@ -65,6 +67,7 @@ static int put_xattrs(struct core *core, const struct edit *edit, struct inode *
     size_t count;
     int rc = read_xattrs(edit, &arena, &list, &count, err);
 
+    snapshot_keep(core, inode, false);
     if (!rc) rc = take_policy(core, edit, inode, list, &count, err);
     if (!rc && count) xattrs_put(core->tree.inodes, inode, list, count);
     arena_release(&arena);
@@ -88,7 +91,10 @@ int apply_remove_xattr(struct core *core, const struct edit *edit, struct err *e
     int rc = apply_find(core, edit, &inode, err);
 
     if (!rc) rc = read_xattrs(edit, &arena, &list, &count, err);
-    if (!rc && count) xattrs_remove(core->tree.inodes, inode, list, count);
+    if (!rc && count) {
+        snapshot_keep(core, inode, false);
+        xattrs_remove(core->tree.inodes, inode, list, count);
+    }
     arena_release(&arena);
     return rc;
 }

@@ -5,6 +5,7 @@
 #include "namenode/core.h"
 #include "namenode/ec_policy.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 
 static int find_file(struct core *core, const struct edit *edit, struct inode **file,
                      struct err *err)
@@ -89,7 +90,7 @@ static int make_file(struct core *core, const struct edit *edit, const struct re
 {
     if (!path->parent || !inode_is_dir(path->parent))
         return apply_misfit(edit, err, "the parent directory is missing");
-    if (inode_find(core->tree.inodes, edit->inode_id))
+    if (inode_find_any(core->tree.inodes, edit->inode_id))
         return apply_misfit(edit, err, "the inode id is in use");
     if (path->last_length == 0 || path->last_length > INODE_NAME_MAX)
         return apply_misfit(edit, err, "bad name");
@@ -107,9 +108,12 @@ static int make_file(struct core *core, const struct edit *edit, const struct re
     inode_set_owner(core->tree.inodes, file, edit->user, edit->group);
     inode_set_name(core->tree.inodes, file, path->last_name, path->last_length);
     tree_link(&core->tree, path->parent, file);
+    snapshot_arrive(&core->tree, file);
     quota_linked(core, file);
-    if (edit->mtime_ms > (int64_t)path->parent->mtime_ms)
-        path->parent->mtime_ms = (uint64_t)edit->mtime_ms; /* never back */
+    if (edit->mtime_ms > (int64_t)path->parent->mtime_ms) { /* never back */
+        snapshot_keep(core, path->parent, false);
+        path->parent->mtime_ms = (uint64_t)edit->mtime_ms;
+    }
     core->tree.inode_id_last = MAX(core->tree.inode_id_last, edit->inode_id);
     *out = file;
     return 0;
@@ -159,6 +163,7 @@ int apply_close(struct core *core, const struct edit *edit, struct err *err)
     int rc = find_file(core, edit, &file, err);
 
     if (rc) return rc;
+    snapshot_keep(core, file, false);
     file->mtime_ms = (uint64_t)edit->mtime_ms;
     file->atime_ms = (uint64_t)edit->atime_ms;
     rc = update_blocks(core, edit, file, true, err);
@@ -211,6 +216,7 @@ int apply_append(struct core *core, const struct edit *edit, struct err *err)
 
     if (rc) return rc;
     if (file->under_construction) return 0;
+    snapshot_keep(core, file, false);
     open_for_writing(core, file, edit->client_name, edit->client_machine);
     struct block *last = inode_last_block(file);
     if (last && !edit->new_block && last->length < inode_block_size(core->tree.inodes, file)) {
@@ -230,7 +236,9 @@ static uint64_t drop_blocks_beyond(struct core *core, struct inode *file, uint64
         struct block *last = inode_last_block(file);
         if (left - last->length < length || left == length) break;
         left -= last->length;
-        blocks_remove(core, inode_drop_last_block(file));
+        uint32_t index = file->block_count - 1;
+        inode_drop_last_block(file);
+        if (!snapshot_holds_block(&core->tree, file, index, last)) blocks_remove(core, last);
     }
     return left;
 }
@@ -240,6 +248,7 @@ static int truncate_file(struct core *core, const struct edit *edit, struct inod
 {
     if (edit->value > inode_length(file, true))
         return apply_misfit(edit, err, "the new length is beyond the end");
+    snapshot_keep(core, file, true);
     uint64_t left = drop_blocks_beyond(core, file, edit->value);
     file->mtime_ms = (uint64_t)edit->mtime_ms;
     if (left == edit->value) return 0;

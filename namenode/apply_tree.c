@@ -3,6 +3,7 @@
 #include "common/mem.h"
 #include "namenode/apply_attr.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 
 int apply_misfit(const struct edit *edit, struct err *err, const char *why)
 {
@@ -62,9 +63,11 @@ static int find_free_entry(struct core *core, const struct edit *edit, const cha
 }
 
 /* INode.updateModificationTime: time does not go back. */
-static void touch(struct inode *dir, int64_t mtime_ms)
+static void touch(struct core *core, struct inode *dir, int64_t mtime_ms)
 {
-    if (mtime_ms > (int64_t)dir->mtime_ms) dir->mtime_ms = (uint64_t)mtime_ms;
+    if (mtime_ms <= (int64_t)dir->mtime_ms) return;
+    snapshot_keep(core, dir, false);
+    dir->mtime_ms = (uint64_t)mtime_ms;
 }
 
 /* ---- making ---- */
@@ -77,7 +80,7 @@ static int make(struct core *core, const struct edit *edit, enum inode_type type
     struct resolved path;
     int rc = find_free_entry(core, edit, edit->path, &arena, &path, err);
 
-    if (!rc && inode_find(inodes, edit->inode_id))
+    if (!rc && inode_find_any(inodes, edit->inode_id))
         rc = apply_misfit(edit, err, "the inode id is in use");
     if (rc) goto out;
     struct inode *inode = inode_new(inodes, type, edit->inode_id);
@@ -86,8 +89,9 @@ static int make(struct core *core, const struct edit *edit, enum inode_type type
     inode_set_owner(inodes, inode, edit->user ? edit->user : "", edit->group ? edit->group : "");
     inode_set_name(inodes, inode, path.last_name, path.last_length);
     tree_link(&core->tree, path.parent, inode);
+    snapshot_arrive(&core->tree, inode);
     quota_linked(core, inode);
-    touch(path.parent, edit->mtime_ms);
+    touch(core, path.parent, edit->mtime_ms);
     core->tree.inode_id_last = MAX(core->tree.inode_id_last, edit->inode_id);
     *out = inode;
 out:
@@ -119,15 +123,40 @@ int apply_symlink(struct core *core, const struct edit *edit, struct err *err)
 
 enum { RECLAIM_AT_ONCE = 64 };
 
+void tree_push_detached(struct core *core, const struct inode *inode)
+{
+    struct tree *tree = &core->tree;
+
+    GROW(tree->detached, tree->detached_capacity, tree->detached_count + 1);
+    tree->detached[tree->detached_count++] = inode_reference(inode);
+}
+
+/* Snapshottable directories go with the tree; they have no snapshots (FSDirSnapshotOp.checkSnapshot). */
+static void disallow_below(struct tree *tree, const struct inode *top)
+{
+    struct snapshot_dir *at, *next;
+
+    for (at = TAILQ_FIRST(&tree->snapshots->dirs); at; at = next) {
+        next = TAILQ_NEXT(at, all);
+        if (!at->count && tree_is_ancestor(tree, top, at->dir)) snapshot_disallow(tree, at->dir);
+    }
+}
+
 void tree_detach(struct core *core, struct inode *inode)
 {
     struct tree *tree = &core->tree;
 
-    quota_unlinking(core, inode);
+    disallow_below(tree, inode);
+    bool seen = snapshot_leave(tree, inode);
+    if (!seen) quota_unlinking(core, inode);
     tree_unlink(tree, inode);
-    GROW(tree->detached, tree->detached_capacity, tree->detached_count + 1);
-    tree->detached[tree->detached_count++] = inode_reference(inode);
     inode_table_detached(tree->inodes, 1);
+    if (!snapshot_find_home(tree, inode)) {
+        tree_push_detached(core, inode);
+    } else {
+        if (!seen) quota_linked(core, inode);
+        snapshot_kept(core, inode);
+    }
     /* A file or a small directory is gone when the reply leaves. */
     (void)tree_reclaim(core, core->replaying ? UINT64_MAX : RECLAIM_AT_ONCE);
 }
@@ -135,16 +164,38 @@ void tree_detach(struct core *core, struct inode *inode)
 /* Frees a file's blocks as far as the budget goes; true when it has none left. */
 static bool reclaim_blocks(struct core *core, struct inode *file, uint64_t *budget)
 {
-    for (; *budget && file->block_count; --*budget)
-        blocks_remove(core, inode_drop_last_block(file));
+    for (; *budget && file->block_count; --*budget) {
+        uint32_t index = file->block_count - 1;
+        struct block *block = inode_drop_last_block(file);
+
+        if (!snapshot_holds_block(&core->tree, file, index, block)) blocks_remove(core, block);
+    }
     return !file->block_count;
 }
 
 static void reclaim_inode(struct core *core, struct inode *inode)
 {
+    if (inode->has_history) snapshot_drop_birth(&core->tree, inode);
     if (inode->parent) tree_unlink(&core->tree, inode);
     if (inode_is_file(inode)) lease_remove(core->leases, inode->id);
+    snapshot_forget(core, inode);
     inode_free(core->tree.inodes, inode);
+}
+
+/* It was elsewhere when a snapshot was taken: it stays, for that snapshot. */
+static bool set_apart(struct core *core, struct inode *inode)
+{
+    struct tree *tree = &core->tree;
+    const struct snapshot_history *history = snapshot_history(tree, inode);
+
+    if (!history || !history->place_count) return false;
+    snapshot_drop_birth(tree, inode);
+    tree_unlink(tree, inode);
+    inode_table_detached(tree->inodes, 1);
+    (void)snapshot_find_home(tree, inode);
+    quota_linked(core, inode);
+    snapshot_kept(core, inode);
+    return true;
 }
 
 /* The newest detached tree from its leaves upwards: always the last child, which unlinks without a
@@ -157,7 +208,10 @@ static bool reclaim_tree(struct core *core, struct inode *root, uint64_t *budget
         struct inode *child = dir_last_child(&core->tree, at);
 
         if (child) {
-            at = child;
+            if (set_apart(core, child))
+                --*budget;
+            else
+                at = child;
             continue;
         }
         if (inode_is_file(at) && !reclaim_blocks(core, at, budget)) return false;
@@ -171,18 +225,30 @@ static bool reclaim_tree(struct core *core, struct inode *root, uint64_t *budget
     return false;
 }
 
-bool tree_reclaim(struct core *core, uint64_t budget)
+/* Freeing may detach more. */
+static void reclaim_detached(struct core *core, uint64_t *budget)
 {
     struct tree *tree = &core->tree;
 
-    while (budget && tree->detached_count) {
-        struct inode *root = inode_at(tree->inodes, tree->detached[tree->detached_count - 1]);
+    while (*budget && tree->detached_count) {
+        struct inode *root = inode_at(tree->inodes, tree->detached[--tree->detached_count]);
 
-        if (!reclaim_tree(core, root, &budget)) break;
-        tree->detached_count--;
-        inode_table_detached(tree->inodes, -1);
+        if (reclaim_tree(core, root, budget))
+            inode_table_detached(tree->inodes, -1);
+        else
+            tree_push_detached(core, root);
     }
-    return tree->detached_count > 0;
+}
+
+bool tree_reclaim(struct core *core, uint64_t budget)
+{
+    bool more;
+
+    do {
+        reclaim_detached(core, &budget);
+        more = snapshot_reclaim(core, &budget);
+    } while (budget && (more || core->tree.detached_count));
+    return more || core->tree.detached_count;
 }
 
 int apply_delete(struct core *core, const struct edit *edit, struct err *err)
@@ -193,7 +259,7 @@ int apply_delete(struct core *core, const struct edit *edit, struct err *err)
     if (rc) return rc;
     struct inode *parent = inode_parent(core->tree.inodes, inode);
     if (!parent) return apply_misfit(edit, err, "the root cannot be deleted");
-    touch(parent, edit->mtime_ms);
+    touch(core, parent, edit->mtime_ms);
     tree_detach(core, inode);
     return 0;
 }
@@ -206,10 +272,12 @@ static void move(struct core *core, const struct edit *edit, struct inode *inode
     struct inode *from = inode_parent(core->tree.inodes, inode);
 
     quota_unlinking(core, inode);
+    snapshot_leave(&core->tree, inode);
     tree_move(&core->tree, inode, to->parent, to->last_name, to->last_length);
+    snapshot_arrive(&core->tree, inode);
     quota_linked(core, inode);
-    touch(from, edit->mtime_ms);
-    touch(to->parent, edit->mtime_ms);
+    touch(core, from, edit->mtime_ms);
+    touch(core, to->parent, edit->mtime_ms);
 }
 
 static int rename_checked(struct core *core, const struct edit *edit, struct inode *inode,
@@ -266,6 +334,9 @@ static int check_source(struct core *core, const struct edit *edit, const struct
 {
     if (!source || !inode_is_file(source) || source == target)
         return apply_misfit(edit, err, "a source is no other file");
+    const struct snapshot_history *history = snapshot_history(&core->tree, source);
+    if (history && (history->place_count || history->version_count))
+        return apply_misfit(edit, err, "a source is in a snapshot");
     if (source->marked) return apply_misfit(edit, err, "a source is named twice");
     if (source->under_construction) return apply_misfit(edit, err, "a source is being written");
     if (inode_parent(core->tree.inodes, source) != inode_parent(core->tree.inodes, target))
@@ -283,7 +354,9 @@ static void take_over_blocks(struct core *core, struct inode *target, struct ino
     }
     quota_unlinking(core, source);
     inode_clear_blocks(source);
+    snapshot_drop_birth(&core->tree, source);
     tree_unlink(&core->tree, source);
+    snapshot_forget(core, source);
     inode_free(core->tree.inodes, source);
 }
 
@@ -313,11 +386,12 @@ static void concat(struct core *core, const struct edit *edit, struct inode *tar
 {
     struct quota_mark mark = quota_mark(core, target);
 
+    snapshot_keep(core, target, false);
     for (uint32_t i = 0; i < edit->source_count; i++) take_over_blocks(core, target, sources[i]);
     blocks_set_replication(core, target, inode_replication(target));
     quota_settle(core, target, &mark);
     target->mtime_ms = (uint64_t)edit->mtime_ms;
-    touch(inode_parent(core->tree.inodes, target), edit->mtime_ms);
+    touch(core, inode_parent(core->tree.inodes, target), edit->mtime_ms);
 }
 
 int apply_concat(struct core *core, const struct edit *edit, struct err *err)
@@ -343,6 +417,7 @@ int apply_set_permissions(struct core *core, const struct edit *edit, struct err
     int rc = apply_find(core, edit, &inode, err);
 
     if (rc) return rc;
+    snapshot_keep(core, inode, false);
     inode->mode = edit->mode & INODE_MODE_MASK;
     return 0;
 }
@@ -354,6 +429,7 @@ int apply_set_owner(struct core *core, const struct edit *edit, struct err *err)
     int rc = apply_find(core, edit, &inode, err);
 
     if (rc) return rc;
+    snapshot_keep(core, inode, false);
     inode_set_owner(inodes, inode, str_empty(edit->user) ? inode_user(inodes, inode) : edit->user,
                     str_empty(edit->group) ? inode_group(inodes, inode) : edit->group);
     return 0;
@@ -365,6 +441,7 @@ int apply_times(struct core *core, const struct edit *edit, struct err *err)
     int rc = apply_find(core, edit, &inode, err);
 
     if (rc) return rc;
+    if (edit->mtime_ms >= 0 || !core->conf.snapshot_skip_atime) snapshot_keep(core, inode, false);
     if (edit->mtime_ms >= 0) inode->mtime_ms = (uint64_t)edit->mtime_ms;
     if (edit->atime_ms >= 0) inode->atime_ms = (uint64_t)edit->atime_ms;
     return 0;
@@ -378,6 +455,7 @@ int apply_set_replication(struct core *core, const struct edit *edit, struct err
     if (rc) return rc;
     if (!inode_is_file(file) || file->striped)
         return apply_misfit(edit, err, "it is not a file of replicated blocks");
+    snapshot_keep(core, file, false);
     struct quota_mark mark = quota_mark(core, file);
     blocks_set_replication(core, file, edit->replication);
     file->replication = edit->replication & 1023;
@@ -391,6 +469,7 @@ int apply_set_storage_policy(struct core *core, const struct edit *edit, struct 
     int rc = apply_find(core, edit, &inode, err);
 
     if (rc) return rc;
+    snapshot_keep(core, inode, false);
     quota_set_policy(core, inode, edit->storage_policy & 15);
     return 0;
 }
@@ -424,6 +503,7 @@ int apply_set_quota(struct core *core, const struct edit *edit, struct err *err)
     else if (names != INT64_MAX)
         quota.names = names;
     if (space != INT64_MAX) quota.space = space;
+    snapshot_keep(core, dir, false);
     quota_set(core, dir, &quota);
     return 0;
 }
@@ -438,6 +518,7 @@ int apply_set_quota_by_type(struct core *core, const struct edit *edit, struct e
     if (edit->storage_type >= ARRAY_LEN(quota.type_space))
         return apply_misfit(edit, err, "unknown storage type");
     if (edit->ds_quota != INT64_MAX) quota.type_space[edit->storage_type] = edit->ds_quota;
+    snapshot_keep(core, dir, false);
     quota_set(core, dir, &quota);
     return 0;
 }

@@ -26,6 +26,12 @@ int apply_concat(struct core *core, const struct edit *edit, struct err *err) MU
 int apply_set_storage_policy(struct core *core, const struct edit *edit,
                              struct err *err) MUST_CHECK;
 
+int apply_allow_snapshot(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+int apply_disallow_snapshot(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+int apply_create_snapshot(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+int apply_delete_snapshot(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+int apply_rename_snapshot(struct core *core, const struct edit *edit, struct err *err) MUST_CHECK;
+
 /* ERR_CORRUPT "edit TXID (op N) on PATH does not fit the namespace: WHY". */
 int apply_misfit(const struct edit *edit, struct err *err, const char *why);
 /* The inode of edit->path: the live path's hint, or by resolving. ERR_CORRUPT when there is none.
@@ -35,11 +41,13 @@ int apply_find(struct core *core, const struct edit *edit, struct inode **out,
 
 /*
  * Deleting. A tree leaves the namespace at once (nothing finds it any more, by name or by id) and
- * is freed in slices: its blocks, leases and inodes go as tree_reclaim() comes to them. While
- * replaying all goes at once.
+ * is freed in slices: its blocks, leases and inodes go as tree_reclaim() comes to them. What snapshots see
+ * of it is kept (snapshot.h). While replaying all goes at once.
  */
 void tree_detach(struct core *core,
                  struct inode *inode); /* unlinks, refunds quotas, queues for reclaiming */
+/* An inode without parent and former entries, counted by inode_table_detached(), is to be freed with all below it. */
+void tree_push_detached(struct core *core, const struct inode *inode);
 /* Frees up to `budget` inodes and blocks of detached trees; answers whether there are more. The
  * core's loop calls it each turn; whoever walks all inodes of the table (an image) calls it with
  * UINT64_MAX before. */

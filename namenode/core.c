@@ -194,6 +194,16 @@ static int load_work(struct core_conf *out, const struct conf *conf, struct err 
 
 static void load_times(struct core_conf *out, const struct conf *conf)
 {
+    out->snapshot_max = (uint32_t)conf_int(conf, CONF_dfs_namenode_snapshot_max_limit);
+    out->snapshot_fs_max = (uint32_t)conf_int(conf, CONF_dfs_namenode_snapshot_filesystem_limit);
+    out->snapshot_skip_atime =
+        conf_bool(conf, CONF_dfs_namenode_snapshot_skip_capture_accesstime_only_change);
+    out->snapshot_capture_open = conf_bool(conf, CONF_dfs_namenode_snapshot_capture_openfiles);
+    out->snapshot_trash_root = conf_bool(conf, CONF_dfs_namenode_snapshot_trashroot_enabled);
+    out->snapshot_diff_descendant =
+        conf_bool(conf, CONF_dfs_namenode_snapshotdiff_allow_snap_root_descendant);
+    out->snapshot_diff_listing_limit =
+        (uint32_t)conf_int(conf, CONF_dfs_namenode_snapshotdiff_listing_limit);
     out->accesstime_precision_ms = conf_ms(conf, CONF_dfs_namenode_accesstime_precision);
     out->trash_interval_minutes = (uint64_t)MAX(conf_float(conf, CONF_fs_trash_interval), 0);
     out->heartbeat_interval_ms = MAX(conf_ms(conf, CONF_dfs_heartbeat_interval), 1);

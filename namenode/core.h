@@ -49,6 +49,9 @@ struct core_conf {
     const char *superuser; /* who started the namenode */
     int64_t accesstime_precision_ms;
     uint64_t trash_interval_minutes;
+    bool snapshot_skip_atime, snapshot_capture_open, snapshot_trash_root;
+    bool snapshot_diff_descendant;
+    uint32_t snapshot_max, snapshot_fs_max, snapshot_diff_listing_limit;
     int64_t heartbeat_interval_ms, heartbeat_recheck_ms, stale_interval_ms;
     int64_t lease_hard_limit_ms;
     uint32_t replication_max_streams, replication_max_streams_hard, replication_work_multiplier;

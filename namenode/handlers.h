@@ -32,6 +32,11 @@ struct op_entry {
     uint32_t flags;
 };
 
+/* The answer of a snapshot taken before a restart (op_snapshot.c). */
+int op_repeat_create_snapshot(struct core *core, struct op *op,
+                              const Pb__CreateSnapshotRequest *request,
+                              Pb__CreateSnapshotResponse *response, struct err *err) MUST_CHECK;
+
 extern const struct op_entry op_table[];
 extern const size_t op_table_length;
 

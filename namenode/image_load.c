@@ -2,18 +2,16 @@
  * directories, then what must be empty. */
 #include "namenode/image_load.h"
 
-#include <uthash.h>
-
 #include "common/clock.h"
 #include "common/log.h"
 #include "namenode/acl.h"
 #include "namenode/ec_policy.h"
-#include "namenode/image_ids.h"
-#include "namenode/image_in.h"
-#include "namenode/image_inode.h"
+#include "namenode/apply_tree.h"
+#include "namenode/image_loader.h"
 #include "namenode/image_out.h"
 #include "namenode/image_state.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 #include "namenode/xattr.h"
 
 enum {
@@ -27,41 +25,11 @@ enum {
 #define LENGTH_MAX  ((UINT64_C(1) << 44) - 1)
 #define STAMP_MAX   ((UINT64_C(1) << 44) - 1)
 
-struct text {
-    UT_hash_handle hh;
-    uint32_t id;
-    char text[];
-};
-
-struct pending_quota {
-    struct inode *dir;
-    struct inode_quota quota;
-};
-
-struct loader {
-    struct core *core;
-    struct image_in in;
-    struct text *texts;
-    uint32_t mask_bits;
-    struct image_ids ids;
-    struct image_inode file;
-    uint64_t owner_ids; /* of the last inode: a run of them has the same */
-    uint32_t owner;     /* and what became of them; 0: no inode was before */
-    uint32_t *children; /* of one directory */
-    size_t child_capacity;
-    struct pending_quota *quotas; /* set at the end: counting needs the whole tree */
-    size_t quota_count, quota_capacity;
-    uint64_t times_clamped;
-    struct arena arena; /* of one message */
-};
-
 /* ---- small sections ---- */
 
-typedef int message_fn(struct loader *l, void *message, struct err *err);
-
 /* Calls fn for each message of a section, or for the first alone. */
-static int each_message(struct loader *l, const char *section,
-                        const ProtobufCMessageDescriptor *type, message_fn *fn, struct err *err)
+int image_each_message(struct loader *l, const char *section,
+                        const ProtobufCMessageDescriptor *type, image_message_fn *fn, struct err *err)
 {
     struct image_reader reader;
     void *message;
@@ -101,7 +69,7 @@ static int unsupported(const struct loader *l, const char *feature, struct err *
         l->in.path, feature);
 }
 
-static int bad(struct err *err, const char *what, uint64_t id)
+int image_bad(struct err *err, const char *what, uint64_t id)
 {
     return err_set(err, ERR_CORRUPT, "inode %" PRIu64 ": %s", id, what);
 }
@@ -131,40 +99,6 @@ static int load_namesystem(struct loader *l, struct err *err)
         core->striped_block_id_last = s->lastallocatedstripedblockid;
     core->txid_applied = s->transactionid;
     return 0;
-}
-
-static int refuse_any(struct loader *l, const char *section, const char *feature, struct err *err)
-{
-    struct image_reader reader;
-    struct buf bytes = {0};
-    int rc = image_reader_open(&reader, &l->in, section, err);
-
-    if (!rc) rc = image_reader_all(&reader, 0, &bytes, err);
-    image_reader_close(&reader);
-    buf_release(&bytes);
-    return rc == ERR_LIMIT ? unsupported(l, feature, err) : rc;
-}
-
-/* Images of old layouts list the root without a difference. */
-static int check_diff_entry(struct loader *l, void *message, struct err *err)
-{
-    const Pb__SnapshotDiffSection__DiffEntry *entry = message;
-
-    return entry->numofdiff ? unsupported(l, "snapshots", err) : 0;
-}
-
-static int refuse_unbuilt(struct loader *l, struct err *err)
-{
-    Pb__SnapshotSection *snapshots;
-
-    int rc = first_message(l, "SNAPSHOT", &pb__snapshot_section__descriptor, &snapshots, err);
-    if (!rc && snapshots && (snapshots->numsnapshots || snapshots->n_snapshottabledir))
-        rc = unsupported(l, "snapshots or snapshottable directories", err);
-    if (!rc)
-        rc = each_message(l, "SNAPSHOT_DIFF", &pb__snapshot_diff_section__diff_entry__descriptor,
-                          check_diff_entry, err);
-    if (!rc) rc = refuse_any(l, "INODE_REFERENCE", "snapshots", err);
-    return rc;
 }
 
 /* ---- strings ---- */
@@ -252,7 +186,7 @@ static int set_permission(struct loader *l, struct inode *inode, uint64_t bits, 
     const char *group = group_id ? text_of(l, IMAGE_STRINGS_GROUP, group_id) : "";
 
     if (!user || !group)
-        return bad(err, "its owner or group is not in the string table", inode->id);
+        return image_bad(err, "its owner or group is not in the string table", inode->id);
     inode_set_owner(l->core->tree.inodes, inode, user, group);
     l->owner_ids = owner_ids;
     l->owner = inode->owner;
@@ -265,9 +199,9 @@ static int add_block(struct loader *l, struct inode *file, const Pb__Block *b, b
     struct block_id id = {.id = b->blockid, .generation_stamp = b->genstamp, .length = b->numbytes};
 
     if (BLOCK_ID_IS_STRIPED(id.id) != file->striped)
-        return bad(err, "a block of it is of the other layout than the file", file->id);
+        return image_bad(err, "a block of it is of the other layout than the file", file->id);
     if (!id.id || id.length > LENGTH_MAX || id.generation_stamp > STAMP_MAX)
-        return bad(err, "a block has an impossible id, length or generation stamp", file->id);
+        return image_bad(err, "a block has an impossible id, length or generation stamp", file->id);
     inode_append_block(
         file, blocks_add(l->core, file, &id, open ? BLOCK_UNDER_CONSTRUCTION : BLOCK_COMPLETE));
     return 0;
@@ -284,7 +218,7 @@ static int load_acl_entry(struct loader *l, const struct inode *inode, uint32_t 
     if (!name_id || out->type > ACL_GROUP) return 0;
     out->name =
         text_of(l, out->type == ACL_USER ? IMAGE_STRINGS_USER : IMAGE_STRINGS_GROUP, name_id);
-    return out->name ? 0 : bad(err, "a name in its ACL is not in the string table", inode->id);
+    return out->name ? 0 : image_bad(err, "a name in its ACL is not in the string table", inode->id);
 }
 
 /* As it is stored, mode apart (AclStorage). */
@@ -297,7 +231,7 @@ static int load_acl(struct loader *l, struct inode *inode,
 
     if (!feature || !feature->n_entries) return 0;
     if (feature->n_entries > ACL_ENTRIES_MAX)
-        return bad(err, "its ACL has more entries than can be", inode->id);
+        return image_bad(err, "its ACL has more entries than can be", inode->id);
     for (size_t i = 0; i < feature->n_entries && !rc; i++) {
         rc = load_acl_entry(l, inode, feature->entries[i], &entries[i], err);
         if (rc || entries[i].scope != ACL_ACCESS) continue;
@@ -305,7 +239,7 @@ static int load_acl(struct loader *l, struct inode *inode,
         has_group = has_group || (entries[i].type == ACL_GROUP && !entries[i].name);
     }
     if (!rc && has_access && !has_group)
-        rc = bad(err, "its ACL lacks the entry of the group", inode->id);
+        rc = image_bad(err, "its ACL lacks the entry of the group", inode->id);
     if (rc) return rc;
     struct inode_table *table = l->core->tree.inodes;
     inode_set_acl(table, inode, acl_new(inode_acl_pool(table), entries, feature->n_entries));
@@ -326,9 +260,9 @@ static int load_attribute(struct loader *l, const struct inode *inode,
         .value = a->value.data,
         .size = a->has_value ? (uint32_t)MIN(a->value.len, XATTR_VALUE_MAX + 1) : 0,
     };
-    if (!out->name) return bad(err, "an attribute's name is not in the string table", inode->id);
+    if (!out->name) return image_bad(err, "an attribute's name is not in the string table", inode->id);
     if (out->space > XATTR_RAW || out->size > XATTR_VALUE_MAX)
-        return bad(err, "an attribute has an unknown name space or too large a value", inode->id);
+        return image_bad(err, "an attribute has an unknown name space or too large a value", inode->id);
     return xattr_missing_feature(out) ? unsupported(l, xattr_missing_feature(out), err) : 0;
 }
 
@@ -350,24 +284,24 @@ static int load_attributes(struct loader *l, struct inode *inode,
             continue;
         }
         if (x->size != 1 || x->value[0] > 15)
-            return bad(err, "impossible storage policy", inode->id);
+            return image_bad(err, "impossible storage policy", inode->id);
         inode->storage_policy = x->value[0] & 15;
     }
     inode_set_xattrs(l->core->tree.inodes, inode, xattrs_new(list, count));
     return 0;
 }
 
-static int load_file(struct loader *l, struct inode *file, const Pb__INodeSection__INodeFile *f,
-                     struct err *err)
+int image_load_file_attributes(struct loader *l, struct inode *file,
+                               const Pb__INodeSection__INodeFile *f, struct err *err)
 {
     bool striped = f->has_blocktype && f->blocktype == PB__BLOCK_TYPE__STRIPED;
 
     if (striped && (f->erasurecodingpolicyid > EC_POLICY_ID_MAX ||
                     !ec_policy_at(l->core->ec_policies, (uint8_t)f->erasurecodingpolicyid)))
-        return bad(err, "its erasure coding policy is unknown", file->id);
+        return image_bad(err, "its erasure coding policy is unknown", file->id);
     if (f->replication > REPLICATION_MAX || f->n_blocks > BLOCKS_PER_FILE_MAX ||
         f->storagepolicyid > 15)
-        return bad(err, "impossible replication, storage policy or number of blocks", file->id);
+        return image_bad(err, "impossible replication, storage policy or number of blocks", file->id);
     file->mtime_ms = clamp_time(l, f->modificationtime);
     file->atime_ms = clamp_time(l, f->accesstime);
     file->striped = striped;
@@ -376,9 +310,16 @@ static int load_file(struct loader *l, struct inode *file, const Pb__INodeSectio
     int rc = set_permission(l, file, f->permission, err);
     if (!rc) rc = load_acl(l, file, f->acl, err);
     if (!rc) rc = load_attributes(l, file, f->xattrs, err);
-    if (!rc)
-        rc = inode_set_block_size(l->core->tree.inodes, file,
+    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file,
                                   MAX(f->preferredblocksize, UINT64_C(1)), err);
+    return rc;
+}
+
+static int load_file(struct loader *l, struct inode *file, const Pb__INodeSection__INodeFile *f,
+                     struct err *err)
+{
+    int rc = image_load_file_attributes(l, file, f, err);
+
     for (size_t i = 0; i < f->n_blocks && !rc; i++)
         rc = add_block(l, file, f->blocks[i], f->fileuc && i + 1 == f->n_blocks, err);
     if (rc || !f->fileuc) return rc;
@@ -407,11 +348,15 @@ static void note_quota(struct loader *l, struct inode *dir,
         any = true;
     }
     if (quota.names == unset && quota.space == QUOTA_NONE && !any) return;
+    if (dir->is_copy) { /* nothing is counted there */
+        inode_set_quota(l->core->tree.inodes, dir, &quota);
+        return;
+    }
     GROW(l->quotas, l->quota_capacity, l->quota_count + 1);
     l->quotas[l->quota_count++] = (struct pending_quota){.dir = dir, .quota = quota};
 }
 
-static int load_directory(struct loader *l, struct inode *dir,
+int image_load_directory(struct loader *l, struct inode *dir,
                           const Pb__INodeSection__INodeDirectory *d, struct err *err)
 {
     int rc = load_acl(l, dir, d->acl, err);
@@ -428,7 +373,7 @@ static int load_symlink(struct loader *l, struct inode *link,
 {
     char *target = arena_strndup(&l->arena, (const char *)s->target.data, s->target.len);
 
-    if (strlen(target) != s->target.len) return bad(err, "its target holds a NUL", link->id);
+    if (strlen(target) != s->target.len) return image_bad(err, "its target holds a NUL", link->id);
     inode_set_symlink_target(l->core->tree.inodes, link, target);
     link->mtime_ms = clamp_time(l, s->modificationtime);
     link->atime_ms = clamp_time(l, s->accesstime);
@@ -439,12 +384,12 @@ static int check_name(const Pb__INodeSection__INode *n, struct err *err)
 {
     bool root = n->id == INODE_ID_ROOT;
 
-    if (n->name.len > INODE_NAME_MAX) return bad(err, "its name is longer than 255 bytes", n->id);
+    if (n->name.len > INODE_NAME_MAX) return image_bad(err, "its name is longer than 255 bytes", n->id);
     if (root != (n->name.len == 0))
-        return bad(err, root ? "the root has a name" : "it has no name", n->id);
+        return image_bad(err, root ? "the root has a name" : "it has no name", n->id);
     if (n->name.len &&
         (memchr(n->name.data, '/', n->name.len) || memchr(n->name.data, 0, n->name.len)))
-        return bad(err, "its name holds a slash or NUL", n->id);
+        return image_bad(err, "its name holds a slash or NUL", n->id);
     return 0;
 }
 
@@ -457,10 +402,10 @@ static int make_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
     int rc = check_name(n, err);
 
     if (rc) return rc;
-    if (!n->id || n->id > INT64_MAX) return bad(err, "impossible id", n->id);
+    if (!n->id || n->id > INT64_MAX) return image_bad(err, "impossible id", n->id);
     if (root && n->type != PB__INODE_SECTION__TYPE__DIRECTORY)
-        return bad(err, "the root is no directory", n->id);
-    if (!root && image_ids_find(&l->ids, n->id)) return bad(err, "is there twice", n->id);
+        return image_bad(err, "the root is no directory", n->id);
+    if (!root && image_ids_find(&l->ids, n->id)) return image_bad(err, "is there twice", n->id);
     *out = root ? tree->root : image_ids_new(&l->ids, (enum inode_type)n->type, n->id);
     if (!root) inode_set_name(tree->inodes, *out, n->name.data, n->name.len);
     tree->inode_id_last = MAX(tree->inode_id_last, n->id);
@@ -474,14 +419,14 @@ static int load_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
     bool has_body = (n->type == PB__INODE_SECTION__TYPE__FILE && n->file) ||
                     (n->type == PB__INODE_SECTION__TYPE__DIRECTORY && n->directory) ||
                     (n->type == PB__INODE_SECTION__TYPE__SYMLINK && n->symlink);
-    if (!has_body) return bad(err, "is of an unknown type, or has not what its type needs", n->id);
+    if (!has_body) return image_bad(err, "is of an unknown type, or has not what its type needs", n->id);
     int rc = make_inode(l, n, &inode, err);
     if (rc) return rc;
     switch (n->type) {
     case PB__INODE_SECTION__TYPE__FILE: return load_file(l, inode, n->file, err);
-    case PB__INODE_SECTION__TYPE__DIRECTORY: return load_directory(l, inode, n->directory, err);
+    case PB__INODE_SECTION__TYPE__DIRECTORY: return image_load_directory(l, inode, n->directory, err);
     case PB__INODE_SECTION__TYPE__SYMLINK: return load_symlink(l, inode, n->symlink, err);
-    default: return bad(err, "is of an unknown type", n->id);
+    default: return image_bad(err, "is of an unknown type", n->id);
     }
 }
 
@@ -514,7 +459,7 @@ static int index_blocks(struct loader *l, struct err *err)
     const struct block *twice = block_map_end_loading(l->core->blocks);
 
     if (!twice) return 0;
-    return bad(err, "a block of it belongs to another file, too",
+    return image_bad(err, "a block of it belongs to another file, too",
                inode_at(l->core->tree.inodes, twice->inode)->id);
 }
 
@@ -575,11 +520,11 @@ static int find_child(struct loader *l, const struct inode *dir, uint64_t id, st
 {
     struct inode *child = *out = image_ids_find(&l->ids, id);
 
-    if (!child) return bad(err, "a directory lists it, but it is not there", id);
+    if (!child) return image_bad(err, "a directory lists it, but it is not there", id);
     if (child == l->core->tree.root || child->parent)
-        return bad(err, "it is in two directories", id);
+        return image_bad(err, "it is in two directories", id);
     if (inode_is_dir(child) && makes_ring(l, dir, child))
-        return bad(err, "its directories form a ring", id);
+        return image_bad(err, "its directories form a ring", id);
     return 0;
 }
 
@@ -593,9 +538,20 @@ static int link_child(struct loader *l, struct inode *dir, uint64_t id, struct e
     if (rc) return rc;
     const uint8_t *name = inode_name(child, &length);
     if (tree_child(tree, dir, name, length))
-        return bad(err, "its name is taken in its directory", id);
+        return image_bad(err, "its name is taken in its directory", id);
     tree_link(tree, dir, child);
     return 0;
+}
+
+static int link_reference(struct loader *l, struct inode *dir, uint32_t number, struct err *err)
+{
+    struct image_loaded_reference *reference =
+        number < l->reference_count ? &l->references[number] : NULL;
+
+    if (!reference || reference->used || reference->name)
+        return image_bad(err, "it lists an impossible reference", dir->id);
+    reference->used = true;
+    return link_child(l, dir, reference->inode->id, err);
 }
 
 static int load_children(struct loader *l, void *message, struct err *err)
@@ -604,29 +560,20 @@ static int load_children(struct loader *l, void *message, struct err *err)
     struct inode *dir = image_ids_find(&l->ids, entry->parent), *child;
     int rc = 0;
 
-    if (entry->n_refchildren) return unsupported(l, "snapshots", err);
     if (!dir || !inode_is_dir(dir))
-        return bad(err, "it has children, but is no directory", entry->parent);
+        return image_bad(err, "it has children, but is no directory", entry->parent);
     GROW(l->children, l->child_capacity, entry->n_children);
     for (size_t i = 0; i < entry->n_children && !rc; i++) {
         rc = find_child(l, dir, entry->children[i], &child, err);
         if (!rc) l->children[i] = inode_reference(child);
     }
-    if (rc || tree_link_all(&l->core->tree, dir, l->children, entry->n_children)) return rc;
-    for (size_t i = 0; i < entry->n_children && !rc; i++) /* in another order, or in parts */
+    if (rc) return rc;
+    bool linked = tree_link_all(&l->core->tree, dir, l->children, entry->n_children);
+    for (size_t i = 0; i < entry->n_children && !rc && !linked; i++) /* in another order, or in parts */
         rc = link_child(l, dir, entry->children[i], err);
+    for (size_t i = 0; i < entry->n_refchildren && !rc; i++)
+        rc = link_reference(l, dir, entry->refchildren[i], err);
     return rc;
-}
-
-static int check_linked(const struct loader *l, struct err *err)
-{
-    const struct tree *tree = &l->core->tree;
-
-    for (const struct inode *inode = inode_next(tree->inodes, 0); inode;
-         inode = inode_next(tree->inodes, inode_reference(inode)))
-        if (inode != tree->root && !inode->parent)
-            return bad(err, "it is in no directory", inode->id);
-    return 0;
 }
 
 static int check_open_file(struct loader *l, void *message, struct err *err)
@@ -636,7 +583,7 @@ static int check_open_file(struct loader *l, void *message, struct err *err)
 
     /* The inode itself says who writes it; Apache, too, reads this section for nothing else. */
     if (!file || !file->under_construction)
-        return bad(err, "it is listed as open, but is no open file", entry->inodeid);
+        return image_bad(err, "it is listed as open, but is no open file", entry->inodeid);
     return 0;
 }
 
@@ -650,14 +597,18 @@ static int load_sections(struct loader *l, struct err *err)
     if (!rc) rc = image_load_ec_policies(l->core, &l->in, err);
     if (!rc) rc = image_load_secrets(l->core, &l->in, err);
     if (!rc) rc = image_load_cache(l->core, &l->in, err);
-    if (!rc) rc = refuse_unbuilt(l, err);
     if (!rc) rc = load_inodes(l, err);
+    if (!rc) rc = image_load_references(l, err);
     if (!rc)
-        rc = each_message(l, "INODE_DIR", &pb__inode_directory_section__dir_entry__descriptor,
+        rc = image_each_message(l, "INODE_DIR", &pb__inode_directory_section__dir_entry__descriptor,
                           load_children, err);
-    if (!rc) rc = check_linked(l, err);
+    if (!rc) rc = image_load_snapshots(l, err);
+    if (!rc) rc = image_load_differences(l, err);
+    if (!rc) rc = image_settle_kept(l, err);
+    while (!rc && tree_reclaim(l->core, UINT64_MAX)) {
+    } /* what an image of Apache's may have left over */
     if (!rc)
-        rc = each_message(
+        rc = image_each_message(
             l, "FILES_UNDERCONSTRUCTION",
             &pb__files_under_construction_section__file_under_construction_entry__descriptor,
             check_open_file, err);
@@ -684,6 +635,7 @@ int image_load_file(struct core *core, const char *path, struct err *err)
     texts_release(&l);
     image_ids_release(&l.ids);
     mem_free(l.children);
+    image_references_release(&l);
     mem_free(l.quotas);
     arena_release(&l.arena);
     return rc;

@@ -1,6 +1,6 @@
 /*
  * Reading an fsimage (FSImageFormatProtobuf.Loader). The input is taken as hostile: every offset,
- * length, id and reference is checked, and what this version cannot keep (snapshots, erasure-coded
+ * length, id and reference is checked, and what this version cannot keep (erasure-coded
  * files, cache pools, tokens) is refused by name instead of being lost.
  *
  * Thread rules: the thread that owns the core.

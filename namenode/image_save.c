@@ -5,35 +5,12 @@
 #include <uthash.h>
 
 #include "namenode/acl.h"
-#include "namenode/image_out.h"
+#include "namenode/image_saver.h"
 #include "namenode/image_state.h"
+#include "namenode/snapshot.h"
 #include "namenode/xattr.h"
 
 enum { CHILDREN_AT_ONCE = 1024, LEASES_AT_ONCE = 1024 };
-
-struct text_id {
-    UT_hash_handle hh;
-    uint32_t id;
-    char text[];
-};
-
-/* The numbers of one kind of strings. */
-struct texts {
-    struct text_id *by_text;
-    uint32_t count;
-};
-
-struct saver {
-    const struct core *core;
-    struct image_out *out;
-    struct texts users, groups, xattrs;
-    uint64_t *permissions; /* user and group bits by the inode's owner index; 0: not asked yet */
-    size_t permission_capacity;
-    struct buf blocks, block_list;
-    struct arena arena;
-    struct err *err;
-    int rc;
-};
 
 /* ---- strings ---- */
 
@@ -114,17 +91,6 @@ static void save_namesystem(struct saver *s, uint64_t txid)
     message.rollingupgradestarttime = (uint64_t)core->rolling_upgrade_start_ms;
     image_out_put(s->out, &message.base);
     image_out_section(s->out, "NS_INFO");
-}
-
-/* Sections of features that are not built: as Apache writes them when they were never used. */
-static void save_unused(struct saver *s)
-{
-    Pb__SnapshotSection snapshots = PB__SNAPSHOT_SECTION__INIT;
-
-    snapshots.has_snapshotcounter = snapshots.has_numsnapshots = true;
-    image_out_put(s->out, &snapshots.base);
-    image_out_section(s->out, "SNAPSHOT");
-    image_out_section(s->out, "INODE_REFERENCE");
 }
 
 /* ---- inodes ---- */
@@ -246,6 +212,28 @@ static Pb__INodeSection__XAttrFeature *attributes_message(struct saver *s,
     return message;
 }
 
+void image_fill_file(struct saver *s, const struct inode *file, Pb__INodeSection__INodeFile *out)
+{
+    out->has_replication = out->has_modificationtime = out->has_accesstime = true;
+    out->has_preferredblocksize = out->has_permission = out->has_storagepolicyid = true;
+    out->has_blocktype = true;
+    if (file->striped) {
+        out->has_replication = false;
+        out->has_erasurecodingpolicyid = true;
+        out->erasurecodingpolicyid = inode_ec_policy(file);
+        out->blocktype = PB__BLOCK_TYPE__STRIPED;
+    } else {
+        out->replication = file->replication;
+    }
+    out->modificationtime = file->mtime_ms;
+    out->accesstime = file->atime_ms;
+    out->preferredblocksize = inode_block_size(s->core->tree.inodes, file);
+    out->permission = permission_bits(s, file);
+    out->storagepolicyid = file->storage_policy;
+    out->acl = acl_message(s, file);
+    out->xattrs = attributes_message(s, file);
+}
+
 static void save_file(struct saver *s, const struct inode *file)
 {
     Pb__INodeSection__INode inode = PB__INODE_SECTION__INODE__INIT;
@@ -253,25 +241,8 @@ static void save_file(struct saver *s, const struct inode *file)
     Pb__INodeSection__FileUnderConstructionFeature open =
         PB__INODE_SECTION__FILE_UNDER_CONSTRUCTION_FEATURE__INIT;
 
-    message.has_replication = message.has_modificationtime = message.has_accesstime = true;
-    message.has_preferredblocksize = message.has_permission = message.has_storagepolicyid = true;
-    message.has_blocktype = true;
-    if (file->striped) {
-        message.has_replication = false;
-        message.has_erasurecodingpolicyid = true;
-        message.erasurecodingpolicyid = inode_ec_policy(file);
-        message.blocktype = PB__BLOCK_TYPE__STRIPED;
-    } else {
-        message.replication = file->replication;
-    }
-    message.modificationtime = file->mtime_ms;
-    message.accesstime = file->atime_ms;
-    message.preferredblocksize = inode_block_size(s->core->tree.inodes, file);
-    message.permission = permission_bits(s, file);
-    message.storagepolicyid = file->storage_policy;
     arena_clear(&s->arena);
-    message.acl = acl_message(s, file);
-    message.xattrs = attributes_message(s, file);
+    image_fill_file(s, file, &message);
     fill_blocks(s, file, &message);
     if (file->under_construction) {
         const char *holder = lease_holder(s->core->leases, file->id);
@@ -285,13 +256,8 @@ static void save_file(struct saver *s, const struct inode *file)
     put_inode(s, file, &inode);
 }
 
-struct type_quotas {
-    Pb__INodeSection__QuotaByStorageTypeFeature feature;
-    Pb__INodeSection__QuotaByStorageTypeEntry entries[7], *list[7];
-};
-
 static void fill_quotas(const struct inode *dir, const struct inode_quota *quota,
-                        Pb__INodeSection__INodeDirectory *out, struct type_quotas *types)
+                        Pb__INodeSection__INodeDirectory *out, struct image_dir_scratch *scratch)
 {
     int64_t names = dir->id == INODE_ID_ROOT ? QUOTA_NS_ROOT : QUOTA_NONE;
 
@@ -299,32 +265,38 @@ static void fill_quotas(const struct inode *dir, const struct inode_quota *quota
     out->nsquota = (uint64_t)(quota ? quota->names : names);
     out->dsquota = (uint64_t)(quota ? quota->space : QUOTA_NONE);
     if (!quota) return;
-    pb__inode_section__quota_by_storage_type_feature__init(&types->feature);
+    pb__inode_section__quota_by_storage_type_feature__init(&scratch->types);
     for (int type = STORAGE_DISK; type <= STORAGE_NVDIMM; type++) {
         if (quota->type_space[type] < 0) continue;
-        size_t i = types->feature.n_quotas++;
-        pb__inode_section__quota_by_storage_type_entry__init(&types->entries[i]);
-        types->entries[i].storagetype = (Pb__StorageType)type;
-        types->entries[i].quota = (uint64_t)quota->type_space[type];
-        types->list[i] = &types->entries[i];
+        size_t i = scratch->types.n_quotas++;
+        pb__inode_section__quota_by_storage_type_entry__init(&scratch->entries[i]);
+        scratch->entries[i].storagetype = (Pb__StorageType)type;
+        scratch->entries[i].quota = (uint64_t)quota->type_space[type];
+        scratch->entry_list[i] = &scratch->entries[i];
     }
-    types->feature.quotas = types->list;
-    if (types->feature.n_quotas) out->typequotas = &types->feature;
+    scratch->types.quotas = scratch->entry_list;
+    if (scratch->types.n_quotas) out->typequotas = &scratch->types;
+}
+
+void image_fill_directory(struct saver *s, const struct inode *dir,
+                          Pb__INodeSection__INodeDirectory *out, struct image_dir_scratch *scratch)
+{
+    out->has_modificationtime = out->has_permission = true;
+    out->modificationtime = dir->mtime_ms;
+    out->permission = permission_bits(s, dir);
+    fill_quotas(dir, inode_quota(s->core->tree.inodes, dir), out, scratch);
+    out->acl = acl_message(s, dir);
+    out->xattrs = attributes_message(s, dir);
 }
 
 static void save_directory(struct saver *s, const struct inode *dir)
 {
     Pb__INodeSection__INode inode = PB__INODE_SECTION__INODE__INIT;
     Pb__INodeSection__INodeDirectory message = PB__INODE_SECTION__INODE_DIRECTORY__INIT;
-    struct type_quotas types;
+    struct image_dir_scratch scratch;
 
-    message.has_modificationtime = message.has_permission = true;
-    message.modificationtime = dir->mtime_ms;
-    message.permission = permission_bits(s, dir);
-    fill_quotas(dir, inode_quota(s->core->tree.inodes, dir), &message, &types);
     arena_clear(&s->arena);
-    message.acl = acl_message(s, dir);
-    message.xattrs = attributes_message(s, dir);
+    image_fill_directory(s, dir, &message, &scratch);
     inode.type = PB__INODE_SECTION__TYPE__DIRECTORY;
     inode.directory = &message;
     put_inode(s, dir, &inode);
@@ -385,13 +357,21 @@ static void save_children(struct saver *s, const struct inode *dir)
     message.has_parent = true;
     message.parent = dir->id;
     message.children = arena_alloc(&s->arena, count * sizeof *message.children);
+    message.refchildren = arena_alloc(&s->arena, count * sizeof *message.refchildren);
     while (remaining) {
         size_t got =
             dir_list(&s->core->tree, dir, after, after_length, page, CHILDREN_AT_ONCE, &remaining);
-        for (size_t i = 0; i < got; i++) message.children[done++] = page[i]->id;
+        for (size_t i = 0; i < got; i++) {
+            int64_t number = image_reference_of_child(s, page[i]);
+
+            if (number < 0)
+                message.children[done++] = page[i]->id;
+            else
+                message.refchildren[message.n_refchildren++] = (uint32_t)number;
+        }
         after = inode_name(page[got - 1], &after_length);
     }
-    assert(done == count);
+    assert(done + message.n_refchildren == count);
     message.n_children = done;
     image_out_put(s->out, &message.base);
 }
@@ -444,7 +424,7 @@ static int save_sections(const struct core *core, uint64_t txid, struct image_ou
     save_inodes(&s);
     save_directories(&s);
     save_open_files(&s);
-    save_unused(&s);
+    image_save_snapshots(&s);
     image_save_secrets(core, out);
     image_save_cache(core, out);
     save_strings(&s);
@@ -452,6 +432,7 @@ static int save_sections(const struct core *core, uint64_t txid, struct image_ou
     texts_release(&s.groups);
     texts_release(&s.xattrs);
     mem_free(s.permissions);
+    mem_free(s.references);
     buf_release(&s.blocks);
     buf_release(&s.block_list);
     arena_release(&s.arena);

@@ -328,7 +328,7 @@ void inode_table_free(struct inode_table *table)
     mem_free(table);
 }
 
-static struct inode *find_any(const struct inode_table *table, uint64_t id)
+struct inode *inode_find_any(const struct inode_table *table, uint64_t id)
 {
     uint32_t reference = hash_find(&table->ids, hash_u64(id, table->seed), id_match, &id);
 
@@ -337,7 +337,7 @@ static struct inode *find_any(const struct inode_table *table, uint64_t id)
 
 struct inode *inode_find(const struct inode_table *table, uint64_t id)
 {
-    struct inode *inode = find_any(table, id), *top = inode;
+    struct inode *inode = inode_find_any(table, id), *top = inode;
 
     if (!inode || !table->detached) return inode;
     while (top->parent) top = inode_at(table, top->parent);
@@ -350,21 +350,27 @@ void inode_table_detached(struct inode_table *table, int64_t change)
     assert(table->detached >= 0);
 }
 
-struct inode *inode_new_unknown(struct inode_table *table, enum inode_type type, uint64_t id)
+/* A place in the slabs, zeroed. */
+static struct inode *take_place(struct inode_table *table)
 {
     uint32_t reference = table->free;
     struct inode *inode;
 
-    assert(type != INODE_FREE);
     if (reference) {
         inode = inode_at(table, reference);
         table->free = inode->parent;
         memset(inode, 0, sizeof *inode);
-    } else {
-        if (!table->slab_count || table->next_place == SLAB_PLACES) slab_add(table);
-        reference = ((table->slab_count - 1) << SLAB_SHIFT) | table->next_place++;
-        inode = inode_at(table, reference);
+        return inode;
     }
+    if (!table->slab_count || table->next_place == SLAB_PLACES) slab_add(table);
+    reference = ((table->slab_count - 1) << SLAB_SHIFT) | table->next_place++;
+    return inode_at(table, reference);
+}
+
+struct inode *inode_new_unknown(struct inode_table *table, enum inode_type type, uint64_t id)
+{
+    assert(type != INODE_FREE);
+    struct inode *inode = take_place(table);
     inode->id = id;
     inode->type = type;
     return inode;
@@ -372,7 +378,7 @@ struct inode *inode_new_unknown(struct inode_table *table, enum inode_type type,
 
 struct inode *inode_new(struct inode_table *table, enum inode_type type, uint64_t id)
 {
-    assert(!find_any(table, id));
+    assert(!inode_find_any(table, id));
     struct inode *inode = inode_new_unknown(table, type, id);
 
     hash_insert(&table->ids, inode_reference(inode));
@@ -415,7 +421,8 @@ void inode_free(struct inode_table *table, struct inode *inode)
     if (inode_is_symlink(inode)) inode_set_symlink_target(table, inode, "");
     if (inode_is_file(inode)) forget_block_size(table, inode);
     drop_name(table, inode);
-    hash_remove(&table->ids, reference);
+    assert(!inode->has_history);
+    if (!inode->is_copy) hash_remove(&table->ids, reference);
     *inode = (struct inode){.type = INODE_FREE, .parent = table->free};
     table->free = reference;
 }
@@ -436,7 +443,8 @@ struct inode *inode_next(const struct inode_table *table, uint32_t after)
         uint32_t place = i & (SLAB_PLACES - 1);
 
         if (slab + 1 == table->slab_count && place >= table->next_place) return NULL;
-        if (place && inode_at(table, i)->type != INODE_FREE) return inode_at(table, i);
+        if (place && inode_at(table, i)->type != INODE_FREE && !inode_at(table, i)->is_copy)
+            return inode_at(table, i);
     }
     return NULL;
 }
@@ -729,4 +737,33 @@ void inode_set_quota(struct inode_table *table, struct inode *dir, const struct 
         dir->has_quota = 1;
     }
     entry->quota = *quota;
+}
+
+/* ---- copies ---- */
+
+struct inode *inode_copy(struct inode_table *table, const struct inode *inode)
+{
+    struct inode *copy = take_place(table);
+    const struct inode_quota *quota = inode_is_dir(inode) ? inode_quota(table, inode) : NULL;
+    size_t length;
+    const uint8_t *name = inode_name(inode, &length);
+    struct err never = ERR_INIT;
+
+    *copy = *inode;
+    copy->is_copy = 1;
+    copy->has_history = copy->has_quota = copy->has_acl = copy->has_xattrs = copy->marked = 0;
+    copy->parent = copy->block_count = 0;
+    copy->children = NULL;
+    copy->name_length = copy->block_size_class = 0;
+    inode_set_name(table, copy, name, length);
+    if (quota) inode_set_quota(table, copy, quota);
+    if (inode->has_acl) inode_set_acl(table, copy, acl_hold(inode_acl(table, inode)));
+    if (inode->has_xattrs) inode_set_xattrs(table, copy, xattrs_hold(inode_xattrs(table, inode)));
+    if (inode_is_symlink(inode))
+        inode_set_symlink_target(table, copy, inode_symlink_target(table, inode));
+    if (inode_is_file(inode)) {
+        int rc = inode_set_block_size(table, copy, inode_block_size(table, inode), &never);
+        assert(!rc);
+    }
+    return copy;
 }

@@ -56,7 +56,9 @@ struct inode {
     };
     uint32_t parent;      /* reference; 0 for the root and for what is unlinked */
     uint32_t owner;       /* index of the interned (user, group) pair */
-    uint32_t block_count; /* files */
+    uint32_t block_count : 30; /* files */
+    uint32_t has_history : 1;  /* snapshots know of it: snapshot.h */
+    uint32_t is_copy : 1;      /* what it was in a snapshot: inode_copy() */
     uint8_t block_size_class;
     uint8_t name_length;
     uint8_t name_space[INODE_NAME_INLINE]; /* the name, or a pointer to it: read by inode_name() */
@@ -78,6 +80,12 @@ void inode_expect(struct inode_table *table, uint64_t count); /* so many inodes 
  */
 void inode_free(struct inode_table *table, struct inode *inode);
 
+/* The attributes of an inode as they are now, for a snapshot: without children, blocks and parent,
+ * found by nobody and met by no walk; has_history is not taken over. Freed with inode_free(). */
+struct inode *inode_copy(struct inode_table *table, const struct inode *inode);
+
+/* Also what is in no directory of today: in a snapshot only, or about to be freed. */
+struct inode *inode_find_any(const struct inode_table *table, uint64_t id);
 struct inode *inode_find(const struct inode_table *table,
                          uint64_t id); /* NULL when there is none in the namespace */
 struct inode *inode_at(const struct inode_table *table, uint32_t reference);

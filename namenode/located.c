@@ -4,6 +4,7 @@
 
 #include "namenode/dn_info.h"
 #include "namenode/placement.h"
+#include "namenode/snapshot.h"
 
 enum { LOCATIONS_MAX = 512 }; /* of one block: the highest replication */
 
@@ -120,4 +121,28 @@ int located_blocks_fill(struct core *core, struct op *op, const struct inode *fi
     if (policy) out->ecpolicy = ec_policy_message(policy, op->arena);
     if (last) out->lastblock = locate_block(core, op, last, last_offset);
     return 0;
+}
+
+void located_blocks_of_snapshot(struct core *core, struct op *op, const struct inode *file,
+                                int32_t snapshot, uint64_t offset, uint64_t length,
+                                Pb__LocatedBlocks *out)
+{
+    struct snapshot_file seen;
+    uint64_t at = 0, end;
+
+    snapshot_file(&core->tree, file, snapshot, &seen);
+    end = MIN(offset + length < offset ? UINT64_MAX : offset + length, seen.length);
+    out->filelength = seen.length;
+    out->islastblockcomplete = true;
+    out->blocks = ARENA_ARRAY(op->arena, Pb__LocatedBlock *, MAX(seen.block_count, 1u));
+    for (uint32_t i = 0; i < seen.block_count; i++) {
+        const struct block *block = seen.blocks[i];
+        uint64_t block_end = at + block->length;
+
+        if (block_end > offset && at < end)
+            out->blocks[out->n_blocks++] = locate_block(core, op, block, at);
+        if (at < seen.length && (block_end >= seen.length || i + 1 == seen.block_count))
+            out->lastblock = locate_block(core, op, block, at);
+        at = block_end;
+    }
 }

@@ -28,5 +28,9 @@ Pb__LocatedBlock *located_block_make(struct core *core, const struct block_id *i
 /* The blocks that overlap [offset, offset + length), sorted for a reader at op->client_ip. */
 int located_blocks_fill(struct core *core, struct op *op, const struct inode *file, uint64_t offset,
                         uint64_t length, Pb__LocatedBlocks *out, struct err *err) MUST_CHECK;
+/* The same of a file as a snapshot saw it: it ends where it ended then. */
+void located_blocks_of_snapshot(struct core *core, struct op *op, const struct inode *file,
+                                int32_t snapshot, uint64_t offset, uint64_t length,
+                                Pb__LocatedBlocks *out);
 
 #endif

@@ -7,6 +7,7 @@
 #include "namenode/perm.h"
 #include "namenode/protected_dirs.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 #include "namenode/storage_policy.h"
 
 static int check_changeable(struct core *core, struct op *op, const char *what, const char *path,
@@ -240,6 +241,45 @@ int op_mkdirs(struct core *core, struct op *op, const Pb__MkdirsRequest *request
     return 0;
 }
 
+/* ---- snapshots in the way ---- */
+
+int dir_check_snapshots(struct core *core, const struct inode *inode, bool *snapshottable,
+                        struct arena *arena, struct err *err)
+{
+    const struct snapshot_dir *dir;
+
+    TAILQ_FOREACH (dir, &core->tree.snapshots->dirs, all) {
+        if (!tree_is_ancestor(&core->tree, inode, dir->dir)) continue;
+        if (snapshottable) *snapshottable = true;
+        if (!dir->count) continue;
+        const char *path = tree_path_of(&core->tree, dir->dir, arena);
+        return err_set(err, ERR_SNAPSHOT,
+                       "The directory %s cannot be deleted since %s is snapshottable and already "
+                       "has snapshots",
+                       path, path);
+    }
+    return 0;
+}
+
+/* FSDirRenameOp.validateRenameSource and validateNestSnapshot */
+static int check_rename_snapshots(struct core *core, struct op *op, const struct resolved *src,
+                                  const struct inode *dst_parent, struct err *err)
+{
+    bool snapshottable = false;
+    int rc = dir_check_snapshots(core, src->inode, &snapshottable, op->arena, err);
+
+    if (rc || !snapshottable) return rc;
+    for (const struct inode *at = dst_parent; at; at = inode_parent(core->tree.inodes, at)) {
+        if (!snapshot_dir(&core->tree, at)) continue;
+        return err_set(err, ERR_SNAPSHOT,
+                       "Unable to rename because %s has snapshottable descendant directories and "
+                       "%s is a descent of a snapshottable directory, and HDFS does not support "
+                       "nested snapshottable directory.",
+                       src->text, tree_path_of(&core->tree, dst_parent, op->arena));
+    }
+    return 0;
+}
+
 /* ---- delete ---- */
 
 int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request,
@@ -262,6 +302,8 @@ int op_delete(struct core *core, struct op *op, const Pb__DeleteRequest *request
     if (rc) return rc;
     response->result = path.inode && path.inode != core->tree.root;
     if (!response->result) return 0;
+    rc = dir_check_snapshots(core, path.inode, NULL, op->arena, err);
+    if (rc) return rc;
     struct edit edit = {
         .op = EDIT_DELETE, .path = path.text, .mtime_ms = core->now_wall_ms, .inode = path.inode};
     op_stamp(op, &edit);
@@ -408,7 +450,8 @@ int op_rename(struct core *core, struct op *op, const Pb__RenameRequest *request
             err_clear(err);
             return 0;
         }
-        rc = check_new_place(core, op, &src, &dst, err);
+        rc = check_rename_snapshots(core, op, &src, dst.parent, err);
+        if (!rc) rc = check_new_place(core, op, &src, &dst, err);
         if (rc) return rc;
     }
     rename_by_edit(core, op, EDIT_RENAME_OLD, 0, &src, &dst);
@@ -460,6 +503,8 @@ int op_rename2(struct core *core, struct op *op, const Pb__Rename2Request *reque
     (void)response;
     if (!rc) rc = check_rename_access(core, op, &src, &dst, to_trash, err);
     if (!rc) rc = check_rename2(core, &src, &dst, request->overwritedest, err);
+    if (!rc && dst.inode) rc = dir_check_snapshots(core, dst.inode, NULL, op->arena, err);
+    if (!rc) rc = check_rename_snapshots(core, op, &src, dst.parent, err);
     if (!rc) rc = check_new_place(core, op, &src, &dst, err);
     if (!rc) rename_by_edit(core, op, EDIT_RENAME, options, &src, &dst);
     return rc;
@@ -513,10 +558,20 @@ static int check_concat_source(struct core *core, const struct resolved *target,
 {
     uint64_t size, target_size;
 
+    int32_t latest = snapshot_latest(&core->tree, source, SNAPSHOT_CURRENT);
+    const struct snapshot_history *history = snapshot_history(&core->tree, source);
+
     if (source->parent != target->inode->parent)
         return err_set(err, ERR_HADOOP_ARGUMENT,
                        "Source file %s is not in the same directory with the target %s", text,
                        target->text);
+    if (latest != SNAPSHOT_NONE && !(history && history->place_count))
+        return err_set(err, ERR_SNAPSHOT, "Concat: the source file %s is in snapshot", text);
+    if (history && history->place_count)
+        return err_set(err, ERR_SNAPSHOT,
+                       "Concat: the source file %s is referred by some other reference in some "
+                       "snapshot.",
+                       text);
     if (source == target->inode)
         return err_set(err, ERR_HADOOP_ARGUMENT,
                        "concat: the src file %s is the same with the target file %s", text,

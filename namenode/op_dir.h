@@ -36,6 +36,11 @@ int dir_check_new_entry(struct core *core, struct op *op, const struct resolved 
  * levels." */
 int dir_check_path_length(const char *operation, const char *path, struct err *err) MUST_CHECK;
 
+/* FSDirSnapshotOp.checkSnapshot: ERR_SNAPSHOT when the inode, or one below it, has snapshots. *snapshottable (may be NULL): one
+ * of them may have some. */
+int dir_check_snapshots(struct core *core, const struct inode *inode, bool *snapshottable,
+                        struct arena *arena, struct err *err) MUST_CHECK;
+
 /* The parent's path of a resolved one, in the arena. */
 const char *dir_parent_path(const struct resolved *path, struct arena *arena);
 

@@ -62,7 +62,7 @@ int op_get_erasure_coding_policy(struct core *core, struct op *op,
     rc = perm_resolve(core, op, request->src, RESOLVE_READ, &path, err);
     if (!rc && core->conf.permissions_enabled)
         rc = perm_check(core, op, &path, &(struct perm_request){.target = ACTION_READ}, err);
-    if (rc || path.is_dot_snapshot) return rc;
+    if (rc || path.snapshots_of) return rc;
     if (!path.inode) return err_set(err, ERR_NOT_FOUND, "Path not found: %s", request->src);
     const struct ec_policy *policy = ec_policy_effective(core, path.inode);
     if (policy) response->ecpolicy = ec_policy_message(policy, op->arena);

@@ -7,6 +7,7 @@
 #include "namenode/open_file.h"
 #include "namenode/perm.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 #include "namenode/status.h"
 #include "namenode/storage_policy.h"
 #include "namenode/xattr.h"
@@ -296,6 +297,7 @@ int op_append(struct core *core, struct op *op, const Pb__AppendRequest *request
     if (rc < 0) return rc;
     rc = check_last_block(core, op, file, path.text, err);
     if (rc) return rc;
+    if (snapshot_holds_end(&core->tree, file)) new_block = true;
     if (inode_last_block(file) && !new_block) {
         rc = quota_check_space(core, file,
                                (int64_t)(inode_block_size(core->tree.inodes, file) -
@@ -315,7 +317,8 @@ int op_append(struct core *core, struct op *op, const Pb__AppendRequest *request
     };
     op_stamp(op, &edit);
     core_edit(core, &edit);
-    fill_append_block(core, op, file, new_block, response);
+    fill_append_block(core, op, file, request->has_flag && request->flag & CREATE_NEW_BLOCK,
+                      response);
     response->stat = status_make(core, file, NULL, op->arena);
     return 0;
 }
@@ -597,6 +600,11 @@ int op_get_block_locations(struct core *core, struct op *op,
     if (rc) return rc;
     response->locations = arena_alloc(op->arena, sizeof *response->locations);
     pb__located_blocks__init(response->locations);
+    if (path.snapshot != SNAPSHOT_CURRENT) {
+        located_blocks_of_snapshot(core, op, path.proper, path.snapshot, request->offset,
+                                   request->length, response->locations);
+        return 0;
+    }
     rc = located_blocks_fill(core, op, file, request->offset, request->length, response->locations,
                              err);
     if (rc) return rc;
@@ -640,6 +648,9 @@ int op_repeat(struct core *core, struct op *op, const ProtobufCMessage *request,
         ((Pb__DeleteResponse *)response)->result = true;
     } else if (request->descriptor == &pb__rename_request__descriptor) {
         ((Pb__RenameResponse *)response)->result = true;
+    } else if (request->descriptor == &pb__create_snapshot_request__descriptor) {
+        rc = op_repeat_create_snapshot(core, op, (const Pb__CreateSnapshotRequest *)request,
+                                       (Pb__CreateSnapshotResponse *)response, err);
     }
     return rc; /* the others' answers are empty */
 }

@@ -5,6 +5,7 @@
 #include "namenode/located.h"
 #include "namenode/perm.h"
 #include "namenode/quota.h"
+#include "namenode/snapshot.h"
 #include "namenode/status.h"
 #include "namenode/storage_policy.h"
 
@@ -55,11 +56,15 @@ static Pb__HdfsFileStatus *virtual_dir(struct core *core, struct op *op, const c
 }
 
 static int add_locations(struct core *core, struct op *op, const struct inode *inode,
-                         Pb__HdfsFileStatus *status, struct err *err)
+                         int32_t snapshot, Pb__HdfsFileStatus *status, struct err *err)
 {
     if (!inode_is_file(inode)) return 0;
     status->locations = arena_alloc(op->arena, sizeof *status->locations);
     pb__located_blocks__init(status->locations);
+    if (snapshot != SNAPSHOT_CURRENT) {
+        located_blocks_of_snapshot(core, op, inode, snapshot, 0, status->length, status->locations);
+        return 0;
+    }
     return located_blocks_fill(core, op, inode, 0, status->length, status->locations, err);
 }
 
@@ -78,9 +83,12 @@ static int file_info(struct core *core, struct op *op, const char *src, bool loc
     if (rc) return rc;
     if (path_is_reserved(path.text)) {
         *out = virtual_dir(core, op, "", 01770, "", 0);
+    } else if (path.snapshots_of && !path.inode) { /* FSDirectory.DOT_SNAPSHOT_DIR_STATUS */
+        *out = virtual_dir(core, op, "", 0777, "", 0);
+        (*out)->childrennum = -1;
     } else if (path.inode) {
-        *out = status_make(core, path.inode, NULL, op->arena);
-        if (locations) rc = add_locations(core, op, path.inode, *out, err);
+        *out = status_of_path(core, &path, op->arena);
+        if (locations) rc = add_locations(core, op, path.proper, path.snapshot, *out, err);
     }
     return rc;
 }
@@ -112,7 +120,7 @@ int op_is_file_closed(struct core *core, struct op *op, const Pb__IsFileClosedRe
     int rc = resolve_for(core, op, request->src, ACTION_NONE, &path, err);
 
     if (!rc) rc = require_file(&path, request->src, err);
-    if (!rc) response->result = !path.inode->under_construction;
+    if (!rc) response->result = !path.inode->under_construction || path.inode->is_copy;
     return rc;
 }
 
@@ -190,12 +198,69 @@ static int list_dir(struct core *core, struct op *op, const struct inode *dir,
 
         out->entries[out->count] = status;
         if (!locations) continue;
-        rc = add_locations(core, op, children[out->count], status, err);
+        rc = add_locations(core, op, children[out->count], SNAPSHOT_CURRENT, status, err);
         if (!rc && status->locations)
             budget -= (int64_t)(status->locations->n_blocks * status->block_replication);
     }
     out->remaining += count - out->count;
     return rc;
+}
+
+/* A directory as a snapshot saw it. */
+static int list_seen(struct core *core, struct op *op, const struct resolved *path,
+                     ProtobufCBinaryData start, bool locations, struct listing *out,
+                     struct err *err)
+{
+    uint8_t policy = status_path_policy(path);
+    uint32_t max = core->conf.ls_limit;
+    struct snapshot_item *items = ARENA_ARRAY(op->arena, struct snapshot_item, max);
+    int64_t budget = max;
+    bool more;
+    size_t count = snapshot_list(&core->tree, path->proper, path->snapshot, start.data, start.len,
+                                 items, max, &more);
+    int rc = 0;
+
+    out->entries = ARENA_ARRAY(op->arena, Pb__HdfsFileStatus *, count);
+    for (; !rc && out->count < count && budget > 0; out->count++) {
+        const struct snapshot_item *item = &items[out->count];
+        ProtobufCBinaryData name = {.data = (uint8_t *)(uintptr_t)item->name, .len = item->length};
+        Pb__HdfsFileStatus *status =
+            status_make_seen(core, item->inode, path->snapshot, policy, &name, op->arena);
+
+        out->entries[out->count] = status;
+        if (!locations) continue;
+        rc = add_locations(core, op, item->inode, path->snapshot, status, err);
+        if (!rc && status->locations)
+            budget -= (int64_t)(status->locations->n_blocks * status->block_replication);
+    }
+    out->remaining = count - out->count + more;
+    return rc;
+}
+
+/* FSDirStatAndListingOp.getSnapshotsListing */
+static int list_snapshots(struct core *core, struct op *op, const struct inode *dir,
+                          ProtobufCBinaryData start, struct listing *out)
+{
+    const struct snapshot_dir *of = snapshot_dir(&core->tree, dir);
+    uint32_t total = of ? of->count : 0, i = 0;
+
+    out->found = true;
+    out->entries = ARENA_ARRAY(op->arena, Pb__HdfsFileStatus *, MIN(total, core->conf.ls_limit));
+    for (; start.len && i < total; i++) {
+        ProtobufCBinaryData name = name_data(of->by_name[i]->root);
+        if (tree_compare_names(name.data, name.len, start.data, start.len) > 0) break;
+    }
+    for (; i < total && out->count < core->conf.ls_limit; i++) {
+        ProtobufCBinaryData name = name_data(of->by_name[i]->root);
+        Pb__HdfsFileStatus *status = status_make(core, of->by_name[i]->root, &name, op->arena);
+
+        status->storagepolicy = 0;
+        status->childrennum = (int32_t)MIN(
+            snapshot_child_count(&core->tree, dir, of->by_name[i]->id), (uint64_t)INT32_MAX);
+        out->entries[out->count++] = status;
+    }
+    out->remaining = total - i;
+    return 0;
 }
 
 /* FSDirStatAndListingOp.getListingInt */
@@ -215,12 +280,17 @@ static int list(struct core *core, struct op *op, const char *src, ProtobufCBina
         list_reserved(core, op, out);
         return 0;
     }
+    if (path.snapshots_of && !path.inode)
+        return list_snapshots(core, op, path.snapshots_of, start, out);
     if (!path.inode) return 0;
     out->found = true;
+    if (inode_is_dir(path.inode) && path.snapshot != SNAPSHOT_CURRENT)
+        return list_seen(core, op, &path, start, locations, out, err);
     if (inode_is_dir(path.inode)) return list_dir(core, op, path.inode, start, locations, out, err);
     out->entries = ARENA_ARRAY(op->arena, Pb__HdfsFileStatus *, 1);
-    out->entries[out->count++] = status_make(core, path.inode, NULL, op->arena);
-    return locations ? add_locations(core, op, path.inode, out->entries[0], err) : 0;
+    out->entries[out->count++] = status_of_path(core, &path, op->arena);
+    return locations ? add_locations(core, op, path.proper, path.snapshot, out->entries[0], err)
+                     : 0;
 }
 
 int op_get_listing(struct core *core, struct op *op, const Pb__GetListingRequest *request,
@@ -357,31 +427,69 @@ struct summary {
     uint64_t type_space[7];
 };
 
-static void count_file(struct core *core, const struct inode *file, struct summary *summary)
+/* INodeFile.computeContentSummary: blocks in full where they are being written, but of a file with versions its length. */
+static void count_file(struct core *core, const struct inode *file, int32_t snapshot,
+                       struct summary *summary)
 {
     uint8_t policy = storage_policy_effective(core->tree.inodes, file);
-    struct quota_usage usage = quota_count_file(core, file, inode_replication(file), 0);
-    uint64_t length = inode_length(file, true);
+    uint32_t replication = inode_replication(
+        snapshot_attributes(&core->tree, (struct inode *)(uintptr_t)file, snapshot));
+    struct snapshot_file seen;
 
+    snapshot_file(&core->tree, file, snapshot, &seen);
     summary->files++;
-    summary->length += length;
-    summary->space += (uint64_t)usage.space;
+    summary->length += seen.length;
+    if (snapshot == SNAPSHOT_CURRENT && !file->has_history)
+        summary->space += (uint64_t)quota_count_file(core, file, replication, 0).space;
+    else
+        summary->space += seen.length * replication;
     if (!policy) return;
-    quota_add_types(summary->type_space, length, inode_replication(file), policy);
+    quota_add_types(summary->type_space, seen.length, replication, policy);
 }
 
-/* A count under way: large trees are counted in slices. */
-struct counting {
-    uint64_t top_id;
-    struct summary summary;
-    struct tree_bookmark *bookmark;
-};
-
-static int count_one(struct core *core, struct op *op, const struct inode *inode, bool asked,
-                     struct summary *summary, struct err *err)
+static void add_summary(struct summary *to, const struct summary *more)
 {
+    to->length += more->length;
+    to->files += more->files;
+    to->directories += more->directories;
+    to->space += more->space;
+    for (size_t i = 0; i < ARRAY_LEN(to->type_space); i++) to->type_space[i] += more->type_space[i];
+}
+
+static int count_seen(struct core *core, struct op *op, struct inode *inode, int32_t snapshot,
+                      struct summary *summary, struct err *err);
+
+/* What is in the directory only for snapshots: of what moved elsewhere that which they see, of what was deleted all. */
+static int count_former(struct core *core, struct op *op, const struct inode *dir,
+                        struct summary *summary, struct err *err)
+{
+    const struct snapshot_history *history = snapshot_history(&core->tree, dir);
+    int rc = 0;
+
+    for (uint32_t i = 0; history && !rc && i < history->entry_count; i++) {
+        const struct snapshot_entry *entry = history->entries[i];
+        struct inode *inode = inode_at(core->tree.inodes, entry->record.inode);
+        const struct snapshot_history *own = snapshot_history(&core->tree, inode);
+        bool home = !inode->parent && own->home == entry;
+
+        rc = count_seen(core, op, inode, home ? SNAPSHOT_CURRENT : entry->record.snapshot, summary,
+                        err);
+    }
+    return rc;
+}
+
+/* All below, at once: what a snapshot saw, or what is kept. */
+static int count_seen(struct core *core, struct op *op, struct inode *inode, int32_t snapshot,
+                      struct summary *summary, struct err *err)
+{
+    struct snapshot_item items[64];
+    bool asked = core->conf.permissions_enabled && !op->superuser, more = true;
+    const uint8_t *after = NULL;
+    size_t length = 0;
+    int rc = 0;
+
     if (inode_is_file(inode)) {
-        count_file(core, inode, summary);
+        count_file(core, inode, snapshot, summary);
         return 0;
     }
     if (inode_is_symlink(inode)) {
@@ -389,13 +497,58 @@ static int count_one(struct core *core, struct op *op, const struct inode *inode
         return 0;
     }
     summary->directories++;
-    return asked ? perm_check_inode(core, op, inode, ACTION_READ_EXECUTE, err) : 0;
+    if (asked)
+        rc = perm_check_inode(core, op, snapshot_attributes(&core->tree, inode, snapshot),
+                              ACTION_READ_EXECUTE, err);
+    while (!rc && more) {
+        size_t count = snapshot_list(&core->tree, inode, snapshot, after, length, items,
+                                     ARRAY_LEN(items), &more);
+
+        for (size_t i = 0; !rc && i < count; i++)
+            rc = count_seen(core, op, items[i].inode, snapshot, summary, err);
+        if (count) {
+            after = items[count - 1].name;
+            length = items[count - 1].length;
+        }
+    }
+    if (!rc && snapshot == SNAPSHOT_CURRENT) rc = count_former(core, op, inode, summary, err);
+    return rc;
+}
+
+/* A count under way: large trees are counted in slices. */
+struct counting {
+    uint64_t top_id;
+    struct summary summary, former; /* all, and of that what only snapshots have */
+    struct tree_bookmark *bookmark;
+};
+
+static int count_one(struct core *core, struct op *op, const struct inode *inode, bool asked,
+                     struct counting *counting, struct err *err)
+{
+    struct summary *summary = &counting->summary, former = {0};
+    int rc = 0;
+
+    if (inode_is_file(inode)) {
+        count_file(core, inode, SNAPSHOT_CURRENT, summary);
+        return 0;
+    }
+    if (inode_is_symlink(inode)) {
+        summary->files++;
+        return 0;
+    }
+    summary->directories++;
+    if (asked) rc = perm_check_inode(core, op, inode, ACTION_READ_EXECUTE, err);
+    if (rc || !inode->has_history) return rc;
+    rc = count_former(core, op, inode, &former, err);
+    add_summary(summary, &former);
+    add_summary(&counting->former, &former);
+    return rc;
 }
 
 /* Counts all below `top`; every directory must be readable by the caller. OP_AGAIN when there is
  * more than one turn's worth. */
 static int summarize(struct core *core, struct op *op, struct inode *top, struct summary *out,
-                     struct err *err)
+                     struct summary *former, struct err *err)
 {
     bool asked = core->conf.permissions_enabled && !op->superuser;
     uint64_t limit =
@@ -413,7 +566,7 @@ static int summarize(struct core *core, struct op *op, struct inode *top, struct
         tree_walk_start(&walk, &core->tree, top);
     }
     for (; !rc && limit && (inode = tree_walk_next(&walk)); limit--)
-        rc = count_one(core, op, inode, asked, &counting->summary, err);
+        rc = count_one(core, op, inode, asked, counting, err);
     if (!rc && inode) {
         counting->bookmark = tree_walk_save(&walk, op->arena, counting->bookmark);
         return OP_AGAIN;
@@ -421,6 +574,7 @@ static int summarize(struct core *core, struct op *op, struct inode *top, struct
     tree_walk_release(&walk);
     op->progress = NULL;
     *out = counting->summary;
+    *former = counting->former;
     return rc;
 }
 
@@ -434,20 +588,23 @@ static struct inode *counted_inode(const struct core *core, const struct op *op)
 
 /* Access is asked for once, when the count begins. */
 static int resolve_to_count(struct core *core, struct op *op, const char *src, bool subtree,
-                            const char *missing, struct inode **inode, struct err *err)
+                            const char *missing, struct inode **inode, int32_t *snapshot,
+                            struct err *err)
 {
     const struct perm_request wanted = {.subtree = ACTION_READ_EXECUTE};
     struct resolved path;
     int rc;
 
     op->audit_src = src;
+    *snapshot = SNAPSHOT_CURRENT;
     *inode = counted_inode(core, op);
     if (*inode) return 0;
     rc = resolve_for(core, op, src, ACTION_NONE, &path, err);
     if (!rc && subtree && core->conf.permissions_enabled)
         rc = perm_check(core, op, &path, &wanted, err);
     if (rc) return rc;
-    *inode = path.inode;
+    *inode = path.proper;
+    *snapshot = path.snapshot;
     op->progress = NULL;
     return *inode ? 0 : err_set(err, ERR_NOT_FOUND, "%s does not exist: %s", missing, path.text);
 }
@@ -494,13 +651,17 @@ int op_get_content_summary(struct core *core, struct op *op,
                            const Pb__GetContentSummaryRequest *request,
                            Pb__GetContentSummaryResponse *response, struct err *err)
 {
-    struct summary summary = {0};
+    struct summary summary = {0}, former = {0};
     struct inode *inode;
-    int rc = resolve_to_count(core, op, request->path, false, "File", &inode, err);
+    int32_t snapshot;
+    int rc = resolve_to_count(core, op, request->path, false, "File", &inode, &snapshot, err);
 
-    if (!rc) rc = summarize(core, op, inode, &summary, err);
+    if (!rc && snapshot != SNAPSHOT_CURRENT)
+        rc = count_seen(core, op, inode, snapshot, &summary, err);
+    else if (!rc)
+        rc = summarize(core, op, inode, &summary, &former, err);
     if (rc) return rc;
-    struct inode_quota quota = quota_of(core, inode);
+    struct inode_quota quota = quota_of(core, snapshot_attributes(&core->tree, inode, snapshot));
     Pb__ContentSummary *out = response->summary = arena_alloc(op->arena, sizeof *out);
     pb__content_summary__init(out);
     out->length = summary.length;
@@ -512,27 +673,32 @@ int op_get_content_summary(struct core *core, struct op *op,
     out->typequotainfos = type_infos(op, &quota, summary.type_space);
     out->has_snapshotlength = out->has_snapshotfilecount = true;
     out->has_snapshotdirectorycount = out->has_snapshotspaceconsumed = true;
+    out->snapshotlength = former.length;
+    out->snapshotfilecount = former.files;
+    out->snapshotdirectorycount = former.directories;
+    out->snapshotspaceconsumed = former.space;
     out->erasurecodingpolicy = (char *)(inode_is_file(inode) ? "Replicated" : "");
     return 0;
 }
 
 /* What a directory with a quota keeps; without one nothing is kept: count. */
-static int quota_usage_of(struct core *core, struct op *op, struct inode *inode,
+static int quota_usage_of(struct core *core, struct op *op, struct inode *inode, int32_t snapshot,
                           Pb__QuotaUsage *out, uint64_t type_space[7], struct err *err)
 {
     const struct quota_usage *usage =
         inode_is_dir(inode) ? inode_usage(core->tree.inodes, inode) : NULL;
-    struct summary summary = {0};
+    struct summary summary = {0}, former;
     int rc;
 
-    if (usage) {
+    if (usage && snapshot == SNAPSHOT_CURRENT) {
         for (size_t i = 0; i < ARRAY_LEN(usage->type_space); i++)
             type_space[i] = (uint64_t)usage->type_space[i];
         out->fileanddirectorycount = (uint64_t)usage->names;
         out->spaceconsumed = (uint64_t)usage->space;
         return 0;
     }
-    rc = summarize(core, op, inode, &summary, err);
+    rc = snapshot == SNAPSHOT_CURRENT ? summarize(core, op, inode, &summary, &former, err)
+                                      : count_seen(core, op, inode, snapshot, &summary, err);
     memcpy(type_space, summary.type_space, sizeof summary.type_space);
     out->fileanddirectorycount = summary.files + summary.directories;
     out->spaceconsumed = summary.space;
@@ -544,14 +710,16 @@ int op_get_quota_usage(struct core *core, struct op *op, const Pb__GetQuotaUsage
 {
     uint64_t type_space[7] = {0};
     struct inode *inode;
-    int rc = resolve_to_count(core, op, request->path, true, "File/Directory", &inode, err);
+    int32_t snapshot;
+    int rc =
+        resolve_to_count(core, op, request->path, true, "File/Directory", &inode, &snapshot, err);
 
     if (rc) return rc;
     Pb__QuotaUsage *out = response->usage = arena_alloc(op->arena, sizeof *out);
     pb__quota_usage__init(out);
-    rc = quota_usage_of(core, op, inode, out, type_space, err);
+    rc = quota_usage_of(core, op, inode, snapshot, out, type_space, err);
     if (rc) return rc;
-    struct inode_quota quota = quota_of(core, inode);
+    struct inode_quota quota = quota_of(core, snapshot_attributes(&core->tree, inode, snapshot));
     out->quota = (uint64_t)quota.names;
     out->spacequota = (uint64_t)quota.space;
     out->typequotainfos = type_infos(op, &quota, type_space);
@@ -581,6 +749,7 @@ int op_get_server_defaults(struct core *core, struct op *op,
     out->keyprovideruri = (char *)""; /* absent would mean: ask your own settings */
     out->has_policyid = out->has_snapshottrashrootenabled = true;
     out->policyid = conf->storage_policy;
+    out->snapshottrashrootenabled = conf->snapshot_trash_root;
     return 0;
 }
 

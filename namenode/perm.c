@@ -1,6 +1,7 @@
 #include "namenode/perm.h"
 
 #include "namenode/acl.h"
+#include "namenode/snapshot.h"
 
 /* Who may do what with an inode: owner, group or other, by its mode; or by its ACL. */
 static bool is_member(const struct op *op, const char *group)
@@ -71,9 +72,14 @@ static void mode_text(const struct inode *inode, char text[11])
 
 static const char *path_of(const struct core *core, const struct inode *inode, struct arena *arena)
 {
-    const char *path = tree_path_of(&core->tree, inode, arena);
+    const struct inode *proper =
+        inode->is_copy ? inode_find_any(core->tree.inodes, inode->id) : inode;
+    const char *path = proper ? tree_path_of(&core->tree, proper, arena) : NULL;
+    size_t length;
 
-    return path ? path : "?";
+    if (path) return path;
+    const char *name = (const char *)inode_name(inode, &length);
+    return arena_strndup(arena, name, length);
 }
 
 static int refuse(const struct core *core, const struct op *op, const struct inode *inode,
@@ -131,15 +137,31 @@ static int require_dir(const struct core *core, const struct op *op, const struc
                    path_of(core, inode, op->arena));
 }
 
+/* The same in a snapshot, where inodes do not know their parents. */
+static int check_way_back(const struct core *core, const struct op *op, const struct resolved *path,
+                          bool execute, struct err *err)
+{
+    uint32_t count = path->way_count - (path->inode && path->way_count > 1);
+    int rc = 0;
+
+    for (uint32_t i = 0; !rc && i < count; i++) {
+        rc = require_dir(core, op, path, path->way[i], false, err);
+        if (!rc && execute) rc = require(core, op, path->way[i], ACTION_EXECUTE, err);
+    }
+    return rc;
+}
+
 /* Passes from the root down to the last existing ancestor. */
 static int check_way(struct core *core, const struct op *op, const struct resolved *path,
                      bool create, bool execute, struct err *err)
 {
-    const struct inode *last =
-        path->inode ? inode_parent(core->tree.inodes, path->inode) : path->deepest;
+    const struct inode *last = path->way     ? NULL
+                               : path->inode ? inode_parent(core->tree.inodes, path->inode)
+                                             : path->deepest;
     uint32_t depth = path->inode ? path->depth : path->found + 1;
     int rc = 0;
 
+    if (path->way) return check_way_back(core, op, path, execute, err);
     /* Without permissions to ask about only the deepest can be anything but a directory. */
     if (!last) return 0;
     if (!execute) return require_dir(core, op, path, last, create, err);
@@ -178,7 +200,12 @@ int perm_resolve(struct core *core, const struct op *op, const char *path, enum 
         rc = op_check_superuser(core, op, op->method ? op->method : "null", err);
         if (rc) return rc;
     }
-    return check_way(core, op, out, purpose == RESOLVE_CREATE, asked, err);
+    rc = check_way(core, op, out, purpose == RESOLVE_CREATE, asked, err);
+    if (rc || purpose == RESOLVE_READ) return rc;
+    if (out->way || out->snapshots_of)
+        return err_set(err, ERR_SNAPSHOT_ACCESS,
+                       "Modification on a read-only snapshot is disallowed");
+    return 0;
 }
 
 /* ---- deletion ---- */
@@ -274,7 +301,8 @@ int perm_check(struct core *core, const struct op *op, const struct resolved *pa
 {
     bool asked = !op->superuser && (core->conf.permissions_enabled || request->owner);
     struct inode *inode = path->inode;
-    const struct inode *parent = inode ? inode_parent(core->tree.inodes, inode) : path->parent;
+    const struct inode *parent =
+        inode && !path->way ? inode_parent(core->tree.inodes, inode) : path->parent;
     int rc = check_way(core, op, path, request->ancestor != ACTION_NONE, asked, err);
 
     if (rc || !asked) return rc;
@@ -285,7 +313,8 @@ int perm_check(struct core *core, const struct op *op, const struct resolved *pa
         rc = require(core, op, inode ? parent : path->deepest, request->ancestor, err);
     if (!rc && request->parent) rc = require(core, op, parent, request->parent, err);
     if (!rc && request->target) rc = require(core, op, inode, request->target, err);
-    if (!rc && request->subtree) rc = check_subtree(core, op, inode, request, err);
+    if (!rc && request->subtree && path->snapshot == SNAPSHOT_CURRENT)
+        rc = check_subtree(core, op, inode, request, err);
     if (!rc && request->owner) rc = check_owner(core, op, inode, err);
     return rc;
 }

@@ -4,11 +4,12 @@
 
 #include "common/mem.h"
 #include "common/units.h"
+#include "namenode/snapshot.h"
 #include "namenode/storage_policy.h"
 
 bool quota_applies(const struct core *core, const struct inode *dir)
 {
-    for (; dir; dir = inode_parent(core->tree.inodes, dir))
+    for (; dir; dir = snapshot_home(&core->tree, dir))
         if (dir->has_quota) return true;
     return false;
 }
@@ -63,6 +64,7 @@ static int64_t file_bytes(const struct core *core, const struct inode *file)
         bytes += block_space(core, file,
                              known ? block->length : inode_block_size(core->tree.inodes, file));
     }
+    if (file->has_history) bytes += (int64_t)snapshot_only_bytes(&core->tree, file);
     return bytes;
 }
 
@@ -93,12 +95,36 @@ static void add_usage(struct quota_usage *to, const struct quota_usage *more, in
         to->type_space[i] += sign * more->type_space[i];
 }
 
+/* storage_policy_effective(), also for what only snapshots have. */
+static uint8_t policy_of(const struct core *core, const struct inode *inode)
+{
+    while (inode && !inode->storage_policy) inode = snapshot_home(&core->tree, inode);
+    return inode ? (uint8_t)inode->storage_policy : 0;
+}
+
 /* The policy of an inode below `top`, where `top` itself would inherit `inherited`. */
 static uint8_t policy_below(const struct core *core, const struct inode *inode,
                             const struct inode *top, uint8_t inherited)
 {
     while (!inode->storage_policy && inode != top) inode = inode_parent(core->tree.inodes, inode);
     return inode->storage_policy ? (uint8_t)inode->storage_policy : inherited;
+}
+
+/* Former children that have no other home. */
+static void add_former(const struct core *core, const struct inode *dir, uint8_t policy,
+                       struct quota_usage *total)
+{
+    const struct snapshot_history *history = snapshot_history(&core->tree, dir);
+
+    for (uint32_t i = 0; i < history->entry_count; i++) {
+        const struct snapshot_entry *entry = history->entries[i];
+        const struct inode *inode = inode_at(core->tree.inodes, entry->record.inode);
+        const struct snapshot_history *own = snapshot_history(&core->tree, inode);
+
+        if (inode->parent || own->home != entry) continue;
+        struct quota_usage more = quota_count(core, inode, policy);
+        add_usage(total, &more, 1);
+    }
 }
 
 struct quota_usage quota_count(const struct core *core, const struct inode *inode, uint8_t policy)
@@ -108,10 +134,12 @@ struct quota_usage quota_count(const struct core *core, const struct inode *inod
 
     tree_walk_start(&walk, &core->tree, (struct inode *)inode);
     for (struct inode *at; (at = tree_walk_next(&walk));) {
-        struct quota_usage one =
-            count_one(core, at, inode_is_file(at) ? policy_below(core, at, inode, policy) : 0);
+        bool former = inode_is_dir(at) && at->has_history;
+        uint8_t own = inode_is_file(at) || former ? policy_below(core, at, inode, policy) : 0;
+        struct quota_usage one = count_one(core, at, own);
 
         add_usage(&total, &one, 1);
+        if (former) add_former(core, at, own, &total);
     }
     tree_walk_release(&walk);
     return total;
@@ -120,7 +148,7 @@ struct quota_usage quota_count(const struct core *core, const struct inode *inod
 void quota_charge(struct core *core, const struct inode *dir, const struct quota_usage *more,
                   int sign)
 {
-    for (; dir; dir = inode_parent(core->tree.inodes, dir))
+    for (; dir; dir = snapshot_home(&core->tree, dir))
         if (dir->has_quota) add_usage(inode_usage(core->tree.inodes, dir), more, sign);
 }
 
@@ -191,11 +219,10 @@ int quota_check_space(struct core *core, const struct inode *file, int64_t bytes
 
 static void charge_tree(struct core *core, const struct inode *inode, int sign)
 {
-    const struct inode *parent = inode_parent(core->tree.inodes, inode);
+    const struct inode *parent = snapshot_home(&core->tree, inode);
 
     if (!quota_applies(core, parent)) return;
-    struct quota_usage usage =
-        quota_count(core, inode, storage_policy_effective(core->tree.inodes, parent));
+    struct quota_usage usage = quota_count(core, inode, policy_of(core, parent));
     quota_charge(core, parent, &usage, sign);
 }
 
@@ -210,29 +237,25 @@ void quota_unlinking(struct core *core, const struct inode *inode)
 
 struct quota_mark quota_mark(const struct core *core, const struct inode *file)
 {
-    struct quota_mark mark = {.counted =
-                                  quota_applies(core, inode_parent(core->tree.inodes, file))};
+    struct quota_mark mark = {.counted = quota_applies(core, snapshot_home(&core->tree, file))};
 
-    if (mark.counted)
-        mark.before = count_one(core, file, storage_policy_effective(core->tree.inodes, file));
+    if (mark.counted) mark.before = count_one(core, file, policy_of(core, file));
     return mark;
 }
 
 void quota_settle(struct core *core, const struct inode *file, const struct quota_mark *mark)
 {
-    const struct inode *parent = inode_parent(core->tree.inodes, file);
+    const struct inode *parent = snapshot_home(&core->tree, file);
 
     if (!mark->counted) return;
-    struct quota_usage after =
-        count_one(core, file, storage_policy_effective(core->tree.inodes, file));
+    struct quota_usage after = count_one(core, file, policy_of(core, file));
     add_usage(&after, &mark->before, -1);
     quota_charge(core, parent, &after, 1);
 }
 
 static void recount_dir(struct core *core, struct inode *dir)
 {
-    *inode_usage(core->tree.inodes, dir) =
-        quota_count(core, dir, storage_policy_effective(core->tree.inodes, dir));
+    *inode_usage(core->tree.inodes, dir) = quota_count(core, dir, policy_of(core, dir));
 }
 
 void quota_set(struct core *core, struct inode *dir, const struct inode_quota *quota)
@@ -264,18 +287,17 @@ void quota_set_policy(struct core *core, struct inode *inode, uint8_t policy)
 void quota_recount(struct core *core)
 {
     const struct inode_table *inodes = core->tree.inodes;
-    struct tree_walk walk;
     bool any = false;
 
     for (struct inode *inode = inode_next(inodes, 0); inode;
          inode = inode_next(inodes, inode_reference(inode)))
         if (inode->has_quota) *inode_usage(inodes, inode) = (struct quota_usage){0}, any = true;
     if (!any) return;
-    tree_walk_start(&walk, &core->tree, core->tree.root);
-    for (struct inode *inode; (inode = tree_walk_next(&walk));) {
-        struct quota_usage one = count_one(core, inode, storage_policy_effective(inodes, inode));
+    for (struct inode *inode = inode_next(inodes, 0); inode;
+         inode = inode_next(inodes, inode_reference(inode))) {
+        struct quota_usage one = count_one(core, inode, policy_of(core, inode));
 
-        quota_charge(core, inode_is_dir(inode) ? inode : inode_parent(inodes, inode), &one, 1);
+        quota_charge(core, inode_is_dir(inode) ? inode : snapshot_home(&core->tree, inode), &one,
+                     1);
     }
-    tree_walk_release(&walk);
 }

@@ -1,6 +1,6 @@
 /* Paths to inodes and back (FSDirectory.resolveComponents, INodesInPath, DFSUtil.isValidName). */
 #include "common/mem.h"
-#include "namenode/tree.h"
+#include "namenode/snapshot.h"
 
 struct component {
     const char *at;
@@ -125,7 +125,73 @@ static int resolve_reserved(const struct tree *tree, struct arena *arena, const 
     return 0;
 }
 
-static void walk(const struct tree *tree, struct resolved *out)
+static void found(const struct tree *tree, struct resolved *out, struct inode *inode,
+                  const struct inode *proper)
+{
+    out->found++;
+    out->deepest = inode;
+    if (out->way) out->way[out->way_count++] = inode;
+    tree_note_seen(tree, proper);
+}
+
+/* The way so far, from the root to `at`, with room for the components to come. */
+static void start_way(const struct tree *tree, struct resolved *out, struct inode *at,
+                      const char *rest, struct arena *arena)
+{
+    struct component component;
+    uint32_t count = out->found + 1, more = 0;
+
+    while (next_component(&rest, &component)) more++;
+    out->way = ARENA_ARRAY(arena, struct inode *, count + more + 1);
+    out->way_count = count;
+    for (uint32_t i = count; i--; at = inode_parent(tree->inodes, at)) out->way[i] = at;
+}
+
+/* Behind "<dir>/.snapshot/": the snapshot's name and what it saw below. */
+static void walk_snapshot(const struct tree *tree, struct resolved *out, struct inode *dir,
+                          const char *rest, struct arena *arena)
+{
+    const struct snapshot_dir *of = snapshot_dir(tree, dir);
+    struct inode *proper = dir, *at = dir; /* at: its attributes; NULL behind what is missing */
+    const struct snapshot *snapshot = NULL;
+    struct component component;
+
+    start_way(tree, out, dir, rest, arena);
+    out->found++; /* ".snapshot" */
+    while (next_component(&rest, &component)) {
+        out->depth++;
+        out->last_name = component.at;
+        out->last_length = component.length;
+        out->parent = at && inode_is_dir(at) ? at : NULL;
+        if (!snapshot) {
+            snapshot = of ? snapshot_named(of, component.at, component.length) : NULL;
+            out->snapshot = snapshot ? snapshot->id : SNAPSHOT_NONE;
+            at = snapshot ? snapshot->root : NULL;
+            if (!snapshot) break;
+        } else {
+            proper = out->parent ? snapshot_child(tree, proper, snapshot->id, component.at,
+                                                  component.length)
+                                 : NULL;
+            at = proper ? snapshot_attributes(tree, proper, snapshot->id) : NULL;
+        }
+        if (at) found(tree, out, at, proper);
+    }
+    while (next_component(&rest, &component)) { /* behind a snapshot that is not there */
+        out->depth++;
+        out->parent = NULL;
+        out->last_name = component.at;
+        out->last_length = component.length;
+    }
+    out->inode = at;
+    out->proper = at ? proper : NULL;
+}
+
+static bool has_snapshots(const struct tree *tree, const struct inode *dir)
+{
+    return dir && inode_is_dir(dir) && (dir == tree->root || snapshot_dir(tree, dir));
+}
+
+static void walk(const struct tree *tree, struct resolved *out, struct arena *arena)
 {
     struct inode *at = tree->root;
     const char *rest = out->text;
@@ -140,15 +206,17 @@ static void walk(const struct tree *tree, struct resolved *out)
         out->last_name = component.at;
         out->last_length = component.length;
         out->parent = dir && inode_is_dir(dir) ? dir : NULL;
+        if (is_text(component, ".snapshot") && has_snapshots(tree, dir)) {
+            if (rest[strspn(rest, "/")]) {
+                walk_snapshot(tree, out, dir, rest, arena);
+                return;
+            }
+            out->snapshots_of = dir;
+        }
         at = out->parent ? tree_child(tree, dir, component.at, component.length) : NULL;
-        if (!at) continue;
-        out->found++;
-        out->deepest = at;
-        tree_note_seen(tree, at);
+        if (at) found(tree, out, at, at);
     }
-    out->inode = at;
-    out->is_dot_snapshot =
-        is_text((struct component){out->last_name, out->last_length}, ".snapshot");
+    out->inode = out->proper = at;
 }
 
 int resolve_path(const struct tree *tree, const char *path, struct arena *arena,
@@ -156,13 +224,13 @@ int resolve_path(const struct tree *tree, const char *path, struct arena *arena,
 {
     int rc;
 
-    *out = (struct resolved){.last_name = ""};
+    *out = (struct resolved){.last_name = "", .snapshot = SNAPSHOT_CURRENT};
     if (*path != '/')
         return err_set(err, ERR_ASSERTION, "Absolute path required, but got '%s'", path);
     out->text = normalize(path, arena);
     rc = resolve_reserved(tree, arena, &out->text, &out->is_reserved_raw, err);
     if (rc) return rc;
-    walk(tree, out);
+    walk(tree, out, arena);
     return 0;
 }
 

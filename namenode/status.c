@@ -1,6 +1,7 @@
 #include "namenode/status.h"
 
 #include "namenode/ec_policy.h"
+#include "namenode/snapshot.h"
 #include "namenode/storage_policy.h"
 
 static Pb__HdfsFileStatus__FileType file_type(const struct inode *inode)
@@ -56,7 +57,8 @@ void status_fill(struct core *core, const struct inode *inode, const ProtobufCBi
     }
     if (inode->has_acl) out->flags |= PB__HDFS_FILE_STATUS__FLAGS__HAS_ACL;
     /* The root can always hold snapshots. */
-    if (inode == core->tree.root) out->flags |= PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
+    if (!inode->is_copy && (inode == core->tree.root || snapshot_dir(&core->tree, inode)))
+        out->flags |= PB__HDFS_FILE_STATUS__FLAGS__SNAPSHOT_ENABLED;
 }
 
 Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode,
@@ -67,4 +69,40 @@ Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode,
     pb__hdfs_file_status__init(status);
     status_fill(core, inode, name, status, arena);
     return status;
+}
+
+Pb__HdfsFileStatus *status_make_seen(struct core *core, struct inode *proper, int32_t snapshot,
+                                     uint8_t policy, const ProtobufCBinaryData *name,
+                                     struct arena *arena)
+{
+    struct inode *inode = snapshot_attributes(&core->tree, proper, snapshot);
+    Pb__HdfsFileStatus *status = status_make(core, inode, name, arena);
+    struct snapshot_file file;
+
+    if (snapshot == SNAPSHOT_CURRENT) return status;
+    if (!inode_is_symlink(inode))
+        status->storagepolicy = inode->storage_policy ? inode->storage_policy : policy;
+    if (inode_is_dir(inode))
+        status->childrennum =
+            (int32_t)MIN(snapshot_child_count(&core->tree, proper, snapshot), (uint64_t)INT32_MAX);
+    if (!inode_is_file(inode)) return status;
+    snapshot_file(&core->tree, proper, snapshot, &file);
+    status->length = file.length;
+    return status;
+}
+
+uint8_t status_path_policy(const struct resolved *path)
+{
+    uint8_t policy = 0;
+
+    for (uint32_t i = 0; i < path->way_count; i++)
+        if (path->way[i]->storage_policy) policy = path->way[i]->storage_policy & 15;
+    return policy;
+}
+
+Pb__HdfsFileStatus *status_of_path(struct core *core, const struct resolved *path,
+                                   struct arena *arena)
+{
+    return status_make_seen(core, path->proper, path->snapshot, status_path_policy(path), NULL,
+                            arena);
 }

@@ -17,4 +17,14 @@ void status_fill(struct core *core, const struct inode *inode, const ProtobufCBi
 Pb__HdfsFileStatus *status_make(struct core *core, const struct inode *inode,
                                 const ProtobufCBinaryData *name, struct arena *arena);
 
+/* What a snapshot (SNAPSHOT_CURRENT: today's tree) knows of the inode. `policy` is the storage policy that it inherits. */
+Pb__HdfsFileStatus *status_make_seen(struct core *core, struct inode *proper, int32_t snapshot,
+                                     uint8_t policy, const ProtobufCBinaryData *name,
+                                     struct arena *arena);
+/* Of a path that exists. */
+Pb__HdfsFileStatus *status_of_path(struct core *core, const struct resolved *path,
+                                   struct arena *arena);
+/* The storage policy that what is in this place inherits; of today's paths 0, as inodes find theirs. */
+uint8_t status_path_policy(const struct resolved *path);
+
 #endif

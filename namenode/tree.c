@@ -2,6 +2,7 @@
 
 #include "common/hash.h"
 #include "common/mem.h"
+#include "namenode/snapshot.h"
 
 /*
  * A directory's children are references sorted by name: one array up to CHUNK_MAX, beyond it chunks
@@ -62,6 +63,12 @@ static int name_compare(struct name a, struct name b)
     return (int8_t)a.bytes[i] < (int8_t)b.bytes[i] ? -1 : 1;
 }
 
+int tree_compare_names(const void *a, size_t a_length, const void *b, size_t b_length)
+{
+    return name_compare((struct name){.bytes = a, .length = a_length},
+                        (struct name){.bytes = b, .length = b_length});
+}
+
 /* ---- the index ---- */
 
 struct entry_key {
@@ -100,6 +107,7 @@ int tree_init(struct tree *tree)
     hash_init(&tree->index->table, index_hash, tree->index);
     tree->root = inode_new(tree->inodes, INODE_DIRECTORY, INODE_ID_ROOT);
     tree->root->mode = 0755;
+    tree->snapshots = snapshots_new();
     return 0;
 }
 
@@ -346,6 +354,7 @@ static void children_free(struct dir_children *children)
 void tree_release(struct tree *tree)
 {
     if (!tree->inodes) return;
+    snapshots_free(tree->snapshots);
     for (struct inode *inode = inode_next(tree->inodes, 0); inode;
          inode = inode_next(tree->inodes, inode_reference(inode)))
         if (inode_is_dir(inode)) children_free(inode->children);

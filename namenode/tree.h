@@ -36,7 +36,8 @@ struct tree {
     struct tree_index *index; /* (parent, name) -> inode */
     uint32_t *detached;       /* roots of deleted trees that wait to be freed: apply_tree.c */
     uint32_t detached_count, detached_capacity;
-    struct tree_recent *recent; /* NULL: nobody asks */
+    struct tree_recent *recent;  /* NULL: nobody asks */
+    struct snapshots *snapshots; /* snapshot.h */
 };
 
 static inline void tree_note_changed(struct tree *tree, const struct inode *inode, uint64_t txid)
@@ -65,6 +66,9 @@ void tree_unlink(struct tree *tree, struct inode *child);
 /* Moves a linked inode to another name or directory in one step. */
 void tree_move(struct tree *tree, struct inode *child, struct inode *new_dir, const void *name,
                size_t length);
+
+/* The order of names in directories: bytes are signed, as Apache compares them. */
+int tree_compare_names(const void *a, size_t a_length, const void *b, size_t b_length);
 
 uint64_t dir_child_count(const struct inode *dir);
 /* Children after `start` (exclusive; length 0 = from the beginning) in Apache's order (bytes are
@@ -111,7 +115,15 @@ struct resolved {
     struct inode *deepest; /* the last inode that exists on the way (may be a file in the middle) */
     const char *last_name; /* last component; not NUL-terminated */
     size_t last_length;
-    bool is_reserved_raw, is_dot_snapshot;
+    bool is_reserved_raw;
+    /* Below <dir>/.snapshot/<name>: the snapshot's id, else SNAPSHOT_CURRENT (snapshot.h). Then `inode`, `parent` and `deepest` are what
+     * the snapshot saw: copies, where they changed since; `proper` is the inode itself (NULL when the path does not
+     * exist), and `way` the inodes from the root on, `found` + 1 of them less one for ".snapshot". */
+    int32_t snapshot;
+    struct inode *proper;
+    struct inode **way;
+    uint32_t way_count;
+    struct inode *snapshots_of; /* the path is <dir>/.snapshot: that directory */
 };
 
 /* Resolves an absolute HDFS path, `/.reserved/.inodes/<id>[/rest]` and `/.reserved/raw/...`.

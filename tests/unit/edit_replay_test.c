@@ -357,23 +357,6 @@ static void another_layout_is_refused(void **state)
     name_dir_end(&d);
 }
 
-/* A snapshot taken by an Apache namenode: named, not skipped. */
-static void unbuilt_features_are_refused_by_name(void **state)
-{
-    (void)state;
-    struct crashed c;
-    struct edit snapshot = {.op = EDIT_ALLOW_SNAPSHOT, .txid = 14, .path = "/dir3"};
-    struct buf bytes = {0};
-
-    crash_some(&c, 1);
-    buf_put(&bytes, c.bytes.data, c.ends[c.count - 1]);
-    edit_encode(&snapshot, &bytes);
-    put_back(&c, bytes.data, bytes.length);
-    refused(&c.d, ERR_UNSUPPORTED, "edit 14 (OP_ALLOW_SNAPSHOT /dir3) needs snapshots");
-    buf_release(&bytes);
-    crash_end(&c);
-}
-
 static void random_bytes_never_crash(void **state)
 {
     (void)state;
@@ -407,7 +390,6 @@ int main(void)
         cmocka_unit_test(a_missing_last_segment_is_noticed),
         cmocka_unit_test(a_finalized_segment_must_hold_what_its_name_says),
         cmocka_unit_test(another_layout_is_refused),
-        cmocka_unit_test(unbuilt_features_are_refused_by_name),
         cmocka_unit_test(random_bytes_never_crash),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -449,14 +449,10 @@ static void wrong_counts_and_names(void **state)
 static void features_that_are_not_built(void **state)
 {
     (void)state;
-    Pb__SnapshotSection snapshots = PB__SNAPSHOT_SECTION__INIT;
     Pb__SecretManagerSection secrets = PB__SECRET_MANAGER_SECTION__INIT;
     Pb__CacheManagerSection cache = PB__CACHE_MANAGER_SECTION__INIT;
-    uint64_t dir = INODE_ID_ROOT;
     struct hand h;
 
-    snapshots.snapshottabledir = &dir;
-    snapshots.n_snapshottabledir = 1;
     secrets.has_numkeys = true;
     secrets.numkeys = 1;
     cache.numpools = 1;
@@ -466,10 +462,8 @@ static void features_that_are_not_built(void **state)
         int code;
         const char *word;
     } CASES[] = {
-        {&snapshots.base, "SNAPSHOT", ERR_UNSUPPORTED, "snapshots"},
         {&secrets.base, "SECRET_MANAGER", ERR_CORRUPT, "ends too early"},
         {&cache.base, "CACHE_MANAGER", ERR_CORRUPT, "ends too early"},
-        {&cache.base, "INODE_REFERENCE", ERR_UNSUPPORTED, "snapshots"},
         {&cache.base, "NO_SUCH_SECTION", ERR_UNSUPPORTED, "Unrecognized section NO_SUCH_SECTION"},
     };
     for (size_t i = 0; i < ARRAY_LEN(CASES); i++) {
