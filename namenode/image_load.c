@@ -29,7 +29,8 @@ enum {
 
 /* Calls fn for each message of a section, or for the first alone. */
 int image_each_message(struct loader *l, const char *section,
-                        const ProtobufCMessageDescriptor *type, image_message_fn *fn, struct err *err)
+                       const ProtobufCMessageDescriptor *type, image_message_fn *fn,
+                       struct err *err)
 {
     struct image_reader reader;
     void *message;
@@ -218,7 +219,8 @@ static int load_acl_entry(struct loader *l, const struct inode *inode, uint32_t 
     if (!name_id || out->type > ACL_GROUP) return 0;
     out->name =
         text_of(l, out->type == ACL_USER ? IMAGE_STRINGS_USER : IMAGE_STRINGS_GROUP, name_id);
-    return out->name ? 0 : image_bad(err, "a name in its ACL is not in the string table", inode->id);
+    return out->name ? 0
+                     : image_bad(err, "a name in its ACL is not in the string table", inode->id);
 }
 
 /* As it is stored, mode apart (AclStorage). */
@@ -260,9 +262,11 @@ static int load_attribute(struct loader *l, const struct inode *inode,
         .value = a->value.data,
         .size = a->has_value ? (uint32_t)MIN(a->value.len, XATTR_VALUE_MAX + 1) : 0,
     };
-    if (!out->name) return image_bad(err, "an attribute's name is not in the string table", inode->id);
+    if (!out->name)
+        return image_bad(err, "an attribute's name is not in the string table", inode->id);
     if (out->space > XATTR_RAW || out->size > XATTR_VALUE_MAX)
-        return image_bad(err, "an attribute has an unknown name space or too large a value", inode->id);
+        return image_bad(err, "an attribute has an unknown name space or too large a value",
+                         inode->id);
     return xattr_missing_feature(out) ? unsupported(l, xattr_missing_feature(out), err) : 0;
 }
 
@@ -301,7 +305,8 @@ int image_load_file_attributes(struct loader *l, struct inode *file,
         return image_bad(err, "its erasure coding policy is unknown", file->id);
     if (f->replication > REPLICATION_MAX || f->n_blocks > BLOCKS_PER_FILE_MAX ||
         f->storagepolicyid > 15)
-        return image_bad(err, "impossible replication, storage policy or number of blocks", file->id);
+        return image_bad(err, "impossible replication, storage policy or number of blocks",
+                         file->id);
     file->mtime_ms = clamp_time(l, f->modificationtime);
     file->atime_ms = clamp_time(l, f->accesstime);
     file->striped = striped;
@@ -357,7 +362,7 @@ static void note_quota(struct loader *l, struct inode *dir,
 }
 
 int image_load_directory(struct loader *l, struct inode *dir,
-                          const Pb__INodeSection__INodeDirectory *d, struct err *err)
+                         const Pb__INodeSection__INodeDirectory *d, struct err *err)
 {
     int rc = load_acl(l, dir, d->acl, err);
 
@@ -384,7 +389,8 @@ static int check_name(const Pb__INodeSection__INode *n, struct err *err)
 {
     bool root = n->id == INODE_ID_ROOT;
 
-    if (n->name.len > INODE_NAME_MAX) return image_bad(err, "its name is longer than 255 bytes", n->id);
+    if (n->name.len > INODE_NAME_MAX)
+        return image_bad(err, "its name is longer than 255 bytes", n->id);
     if (root != (n->name.len == 0))
         return image_bad(err, root ? "the root has a name" : "it has no name", n->id);
     if (n->name.len &&
@@ -419,12 +425,14 @@ static int load_inode(struct loader *l, const Pb__INodeSection__INode *n, struct
     bool has_body = (n->type == PB__INODE_SECTION__TYPE__FILE && n->file) ||
                     (n->type == PB__INODE_SECTION__TYPE__DIRECTORY && n->directory) ||
                     (n->type == PB__INODE_SECTION__TYPE__SYMLINK && n->symlink);
-    if (!has_body) return image_bad(err, "is of an unknown type, or has not what its type needs", n->id);
+    if (!has_body)
+        return image_bad(err, "is of an unknown type, or has not what its type needs", n->id);
     int rc = make_inode(l, n, &inode, err);
     if (rc) return rc;
     switch (n->type) {
     case PB__INODE_SECTION__TYPE__FILE: return load_file(l, inode, n->file, err);
-    case PB__INODE_SECTION__TYPE__DIRECTORY: return image_load_directory(l, inode, n->directory, err);
+    case PB__INODE_SECTION__TYPE__DIRECTORY:
+        return image_load_directory(l, inode, n->directory, err);
     case PB__INODE_SECTION__TYPE__SYMLINK: return load_symlink(l, inode, n->symlink, err);
     default: return image_bad(err, "is of an unknown type", n->id);
     }
@@ -460,7 +468,7 @@ static int index_blocks(struct loader *l, struct err *err)
 
     if (!twice) return 0;
     return image_bad(err, "a block of it belongs to another file, too",
-               inode_at(l->core->tree.inodes, twice->inode)->id);
+                     inode_at(l->core->tree.inodes, twice->inode)->id);
 }
 
 static int load_inodes(struct loader *l, struct err *err)
@@ -569,7 +577,8 @@ static int load_children(struct loader *l, void *message, struct err *err)
     }
     if (rc) return rc;
     bool linked = tree_link_all(&l->core->tree, dir, l->children, entry->n_children);
-    for (size_t i = 0; i < entry->n_children && !rc && !linked; i++) /* in another order, or in parts */
+    for (size_t i = 0; i < entry->n_children && !rc && !linked;
+         i++) /* in another order, or in parts */
         rc = link_child(l, dir, entry->children[i], err);
     for (size_t i = 0; i < entry->n_refchildren && !rc; i++)
         rc = link_reference(l, dir, entry->refchildren[i], err);
@@ -601,7 +610,7 @@ static int load_sections(struct loader *l, struct err *err)
     if (!rc) rc = image_load_references(l, err);
     if (!rc)
         rc = image_each_message(l, "INODE_DIR", &pb__inode_directory_section__dir_entry__descriptor,
-                          load_children, err);
+                                load_children, err);
     if (!rc) rc = image_load_snapshots(l, err);
     if (!rc) rc = image_load_differences(l, err);
     if (!rc) rc = image_settle_kept(l, err);

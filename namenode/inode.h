@@ -54,8 +54,8 @@ struct inode {
         struct block *block;           /* files with block_count == 1 */
         struct block **blocks;         /* files with block_count > 1, in file order */
     };
-    uint32_t parent;      /* reference; 0 for the root and for what is unlinked */
-    uint32_t owner;       /* index of the interned (user, group) pair */
+    uint32_t parent;           /* reference; 0 for the root and for what is unlinked */
+    uint32_t owner;            /* index of the interned (user, group) pair */
     uint32_t block_count : 30; /* files */
     uint32_t has_history : 1;  /* snapshots know of it: snapshot.h */
     uint32_t is_copy : 1;      /* what it was in a snapshot: inode_copy() */

@@ -517,8 +517,7 @@ static void images_bring_them_back(void **state)
             struct world *live = m.world;
             m.world = world_new(
                 (const char *[]){"dfs.namenode.snapshot.capture.openfiles", "true", NULL});
-            assert_int_equal(
-                image_write_file(&live->core, live->edits, path, md5, &live->err), 0);
+            assert_int_equal(image_write_file(&live->core, live->edits, path, md5, &live->err), 0);
             if (image_load_file(&m.world->core, path, &m.world->err))
                 fail_msg("seed %" PRIu64 ": %s", seed, m.world->err.text);
             m.world->edits = live->edits;
