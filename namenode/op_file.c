@@ -474,6 +474,27 @@ static const struct block_id *truncate_block(struct core *core, struct op *op,
     return NULL;
 }
 
+/* A block that a snapshot sees must not be cut; Apache copies it then. Between blocks all is well. */
+static int check_cut_of_snapshot(struct core *core, const struct inode *file, uint64_t new_length,
+                                 const char *path, struct err *err)
+{
+    const struct snapshot_history *history = snapshot_history(&core->tree, file);
+    uint64_t end = 0;
+
+    if (snapshot_latest(&core->tree, file, SNAPSHOT_CURRENT) == SNAPSHOT_NONE &&
+        !(history && history->version_count))
+        return 0;
+    for (uint32_t i = 0; i < file->block_count && end < new_length; i++)
+        end += inode_block(file, i)->length;
+    if (end == new_length) return 0;
+    return err_set(
+        err, ERR_UNSUPPORTED,
+        "Cannot truncate %s to %" PRIu64
+        ": it is in a snapshot, and the cut runs through a block. Truncate to the end of "
+        "a block, or delete the snapshots first",
+        path, new_length);
+}
+
 /* A repeat of the truncation that is running answers false, another one is refused. 1: neither. */
 static int check_running_truncate(struct core *core, struct op *op,
                                   const Pb__TruncateRequest *request, const struct inode *file,
@@ -527,6 +548,8 @@ int op_truncate(struct core *core, struct op *op, const Pb__TruncateRequest *req
                        "Cannot truncate to a larger file size. Current size: %" PRIu64
                        ", truncate size: %" PRIu64 ".",
                        old_length, request->newlength);
+    rc = check_cut_of_snapshot(core, file, request->newlength, path.text, err);
+    if (rc) return rc;
     const struct block_id *cut = truncate_block(core, op, file, request->newlength);
     struct edit edit = {
         .op = EDIT_TRUNCATE,
