@@ -315,7 +315,8 @@ int image_load_file_attributes(struct loader *l, struct inode *file,
     int rc = set_permission(l, file, f->permission, err);
     if (!rc) rc = load_acl(l, file, f->acl, err);
     if (!rc) rc = load_attributes(l, file, f->xattrs, err);
-    if (!rc) rc = inode_set_block_size(l->core->tree.inodes, file,
+    if (!rc)
+        rc = inode_set_block_size(l->core->tree.inodes, file,
                                   MAX(f->preferredblocksize, UINT64_C(1)), err);
     return rc;
 }

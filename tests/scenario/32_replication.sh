@@ -18,6 +18,7 @@ check "files of one to two blocks" dfs -D dfs.blocksize=1048576 -put "$WORK"/f? 
 address_of() { daemon_conf "$1" dfs.datanode.address; }
 fsck() { hdfs fsck /r -files -blocks -locations; }
 replicas() { [[ $(fsck | grep -c "Live_repl=$1 ") == "$(fsck | grep -c 'blk_')" ]]; } # every block has that many
+located() { [[ $(fsck | grep -o 'DatanodeInfoWithStorage' | wc -l) == $((blocks * $1)) ]]; }
 holds() { fsck | grep -q "$(address_of "$1")"; }
 holds_none() { ! holds "$1"; }
 stored_on() { find "$CLUSTER/$1/data/current" -name 'blk_*' ! -name '*.meta' | wc -l; }
@@ -41,6 +42,7 @@ check "a fourth replica of each" wait_until 40 replicas 4
 check "setrep 2" dfs -setrep 2 /r
 check "two of each are left" wait_until 40 replicas 2
 check "and on the disks" wait_until 40 total_is $((blocks * 2))
+check "and to the namenode" wait_until 20 located 2 # setrep -w goes by locations, doomed ones too
 check "setrep -w waits" timeout 60 "$BUILD/bin/dfs" -setrep -w 3 /r
 check "until it is so" replicas 3
 
