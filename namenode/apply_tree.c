@@ -260,6 +260,7 @@ int apply_delete(struct core *core, const struct edit *edit, struct err *err)
     struct inode *parent = inode_parent(core->tree.inodes, inode);
     if (!parent) return apply_misfit(edit, err, "the root cannot be deleted");
     touch(core, parent, edit->mtime_ms);
+    snapshot_keep(core, inode, false);
     tree_detach(core, inode);
     return 0;
 }
@@ -271,6 +272,7 @@ static void move(struct core *core, const struct edit *edit, struct inode *inode
 {
     struct inode *from = inode_parent(core->tree.inodes, inode);
 
+    snapshot_keep(core, inode, false); /* later changes belong to where it goes */
     quota_unlinking(core, inode);
     snapshot_leave(&core->tree, inode);
     tree_move(&core->tree, inode, to->parent, to->last_name, to->last_length);

@@ -78,7 +78,9 @@ static void save_references(struct saver *s)
             message.lastsnapshotid = (uint32_t)reference->snapshot;
         } else {
             message.has_dstsnapshotid = true;
-            message.dstsnapshotid = (uint32_t)reference->snapshot;
+            message.dstsnapshotid = reference->snapshot == SNAPSHOT_NONE
+                                        ? SNAPSHOT_CURRENT
+                                        : (uint32_t)reference->snapshot;
         }
         image_out_put(s->out, &message.base);
     }

@@ -116,6 +116,8 @@ static int resolve_owned(struct core *core, struct op *op, const char *src, stru
     int rc = perm_resolve(core, op, src, RESOLVE_WRITE, path, err);
 
     if (rc || !core->conf.permissions_enabled) return rc;
+    if (!path->inode)
+        return err_set(err, ERR_NOT_FOUND, "Directory/File does not exist %s", path->text);
     return perm_check(core, op, path, &(struct perm_request){.owner = true}, err);
 }
 

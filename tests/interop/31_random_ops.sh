@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # The same random changes through one Apache client to our namenode and to Apache's: each must end alike, and so must the images.
-# SEED and OPS choose another run; WITHOUT leaves kinds of changes out (tests/interop/java/RandomOps.java has them): those of snapshots, unless it is set.
+# SEED and OPS choose another run; WITHOUT leaves kinds of changes out (tests/interop/java/RandomOps.java has them): those of snapshots, unless it is set:
+# Apache keeps more copies of what did not change than ours does.
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/peer.sh"
 SEED=${SEED:-$((RANDOM * 32768 + RANDOM))} OPS=${OPS:-400} WITHOUT=${WITHOUT-allow,disallow,snapshot,rensnapshot,rmsnapshot}

@@ -9,6 +9,7 @@ Inodes are matched by id, references by what they refer to, everything else by i
   mtime, atime, ...       from MS on: each run has its own clock; times before MS were set by a client and are compared
   expiration              of cache directives likewise; "never" is counted from the moment of the call
   order                   of inodes, directories, files under construction, attributes, references: no reader relies on it
+  count of 0              in SnapshotDiffSection: a directory that may have differences and has none
   onDiskVersion, oivRevision, layoutVersion of the XML's head
 """
 import sys
@@ -45,6 +46,8 @@ class Reader:
         return text
 
     def key(self, element):
+        if element.tag == "snapshottableDir":
+            return element.tag
         for name in ("id", "inodeId", "inodeid", "parent", "dir", "snapshotId", "name", "ns"):
             found = element.find(name)
             if found is not None:
@@ -57,6 +60,8 @@ class Reader:
         children = list(element)
         for child in children:
             if path == "" and child.tag in SKIPPED_SECTIONS:
+                continue
+            if child.tag == "dirDiffEntry" and child.findtext("count") == "0":
                 continue
             # A leaf of a repeated tag is known by its place, or by its value where there is no order.
             if len(child) == 0 and not any(c is not child and c.tag == child.tag for c in children):

@@ -8,7 +8,7 @@
 #                                   leaves $WORK/shell/N.out, N.err and N.rc (N from 1)
 #   tools_start [CONF_DIR]          a JVM that waits for tools to run; the script's end ends it
 #   tool CLASS ARGS...              runs a class with a Tool in it there (short names: tool_class below): its output, its status. `tool @user CLASS …` as that user
-#   apache_cluster_start DIR N      a NameNode and N DataNodes on free ports; sets APACHE_URI
+#   apache_cluster_start DIR N      a NameNode and N DataNodes on free ports; sets APACHE_URI; APACHE_NAMENODE is another class
 #   apache_cluster_stop DIR
 PEER=${ROOT:?source tests/lib/scenario.sh first}/tests/interop
 PEER_CACHE=${XDG_CACHE_HOME:-$HOME/.cache}/tusk-tests
@@ -154,7 +154,7 @@ apache_cluster_start() {
     APACHE_URI=hdfs://127.0.0.1:${ports[0]}; APACHE_HTTP=${ports[1]}
     apache_conf "$dir/nn" "${ports[0]}" "${ports[1]}"
     [[ -d $dir/nn/name ]] || APACHE_CONF_DIR=$dir/nn apache org.apache.hadoop.hdfs.server.namenode.NameNode -format -nonInteractive > "$dir/format.log" 2>&1 || return 1
-    apache_daemon "$dir/nn" org.apache.hadoop.hdfs.server.namenode.NameNode
+    apache_daemon "$dir/nn" "${APACHE_NAMENODE:-org.apache.hadoop.hdfs.server.namenode.NameNode}"
     for ((i = 0; i < datanodes; i++)); do
         mkdir -p "$dir/dn$i"
         apache_conf "$dir/dn$i" "${ports[0]}" "${ports[1]}" "${ports[2 + 3 * i]}" "${ports[3 + 3 * i]}" "${ports[4 + 3 * i]}" "$dir/dn$i/data"

@@ -1,6 +1,7 @@
 /* The HTTP server over loopback: routes, parameters, files, and requests that are none. */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <cmocka.h>
@@ -48,7 +49,7 @@ static void on_file(void *context UNUSED, struct http_request *request)
 struct sink {
     uint64_t bytes, sum, limit;
 };
-static int sinks, aborted;
+static atomic_int sinks, aborted;
 
 static void *sink_open(void *context UNUSED, const struct http_request *request)
 {
@@ -104,7 +105,8 @@ static int start(void **state UNUSED)
     http_server_route(server, "/webhdfs/v1/exact", on_exact, "{}");
     http_server_route(server, "/file", on_file, NULL);
     http_server_route_upload(server, "/up", on_upload, &UPLOAD, NULL);
-    sinks = aborted = 0;
+    sinks = 0;
+    aborted = 0;
     assert_int_equal(http_server_listen(server, "127.0.0.1:0", 0, &port, &err), 0);
     assert_int_equal(http_server_start(server, &err), 0);
     return 0;

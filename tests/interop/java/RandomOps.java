@@ -244,7 +244,7 @@ public class RandomOps {
         int end = text.indexOf('\n');
         if (end >= 0) text = text.substring(0, end);
         return t.getClass().getSimpleName() + ": " + text.replaceAll("DFSClient_NONMAPREDUCE_-?[0-9]+_[0-9]+", "CLIENT").replaceAll("[0-9.]+:[0-9]+", "ADDRESS")
-            .replaceAll("(is non empty': Directory is not empty).*", "$1"); // the client takes the server's trace for a part of the path
+            .replaceAll("(is non empty': Directory is not empty|': Is not a directory).*", "$1"); // the client takes the server's trace for a part of the path
     }
 
     public static void main(String[] args) throws Exception {

@@ -13,18 +13,18 @@ last=$(grep -o '<TXID>[0-9]*' "$WORK/edits.xml" | tail -n 1 | grep -o '[0-9]*$')
 echo "# $(grep -c '<RECORD>' "$WORK/edits.xml") records, $(grep -o '<OPCODE>[A-Z_0-9]*' "$WORK/edits.xml" | sort -u | wc -l) kinds, up to txid $last"
 
 # A fresh name folder of Apache's, with that journal behind its empty image; and a copy of it for ours.
-export APACHE_NAME_DIR=$WORK/apache/nn/name
+export APACHE_NAME_DIR=$WORK/apache/nn/name APACHE_NAMENODE=NameNodeWithSymlinks
 apache_conf "$WORK/apache/nn" 1 2
 format() { APACHE_CONF_DIR=$WORK/apache/nn apache $H.server.namenode.NameNode -format -nonInteractive; }
 check "formatted" format
 cp "$WORK/editsStored" "$APACHE_NAME_DIR/current/$(printf 'edits_%019d-%019d' 1 "$last")"
 check "our cluster is there" cluster_start
 check "and stops" cluster_stop
-rm -rf "$CLUSTER/namenode/name" && cp -r "$APACHE_NAME_DIR" "$CLUSTER/namenode/name"
+rm -rf "$CLUSTER"/namenode/name "$CLUSTER"/datanode*/data && cp -r "$APACHE_NAME_DIR" "$CLUSTER/namenode/name"
 
 saved() { hdfs dfsadmin -fs "$1" -safemode enter && hdfs dfsadmin -fs "$1" -saveNamespace; }
 xml_of() { apache $H.tools.offlineImageViewer.OfflineImageViewerPB -p XML -i "$(find "$1" -name 'fsimage_*' ! -name '*.md5' | sort | tail -n 1)" -o "$2"; }
-check "ours starts with it" cluster_start
+check "ours starts with it" cluster_start -D dfs.namenode.safemode.threshold-pct=0
 check "and saves the namespace" saved "$URI"
 check "Apache's starts with it" apache_cluster_start "$WORK/apache" 0
 serves() { hdfs dfsadmin -fs "$APACHE_URI" -safemode get; }
@@ -39,7 +39,7 @@ apache_cluster_stop
 
 # Apache's namenode goes on with what ours saved, and ours with what Apache's saved.
 mv "$CLUSTER/namenode/name" "$WORK/ours" && cp -r "$APACHE_NAME_DIR" "$CLUSTER/namenode/name"
-check "ours starts on Apache's image" cluster_start
+check "ours starts on Apache's image" cluster_start -D dfs.namenode.safemode.threshold-pct=0
 rm -rf "$APACHE_NAME_DIR" && cp -r "$WORK/ours" "$APACHE_NAME_DIR"
 check "Apache's starts on our image" apache_cluster_start "$WORK/apache" 0
 check "and serves" wait_until 60 serves
