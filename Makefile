@@ -6,6 +6,7 @@
 #   make kill-soak        200 rounds of daemons killed under load; ROUNDS=n, SEED=n
 #   make check-interop    the same cluster met by stock Java and Go clients
 #   make bench            ours and Apache Hadoop side by side, in a table; QUICK=1 to see whether it runs
+#   make random-soak     random changes on Apache's namenode and ours, equal trees; SEED=n, OPS=n
 #   make back-and-forth-soak  the same directories under Apache's daemons and ours in turn, ten times
 #   make lint             formatting, clang-tidy, cppcheck, shellcheck, layers
 #   make docs             docs/config.md from common/conf.def

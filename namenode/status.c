@@ -80,8 +80,8 @@ Pb__HdfsFileStatus *status_make_seen(struct core *core, struct inode *proper, in
     struct snapshot_file file;
 
     if (snapshot == SNAPSHOT_CURRENT) return status;
-    if (!inode_is_symlink(inode))
-        status->storagepolicy = inode->storage_policy ? inode->storage_policy : policy;
+    if (!inode_is_symlink(inode)) /* as it is today, whatever the snapshot saw */
+        status->storagepolicy = proper->storage_policy ? proper->storage_policy : policy;
     if (inode_is_dir(inode))
         status->childrennum =
             (int32_t)MIN(snapshot_child_count(&core->tree, proper, snapshot), (uint64_t)INT32_MAX);
