@@ -19,6 +19,7 @@ struct program {
 static const struct program programs[] = {
     {"dfsadmin", "run a DFS admin client", "Admin", dfsadmin_main, false},
     {"fsck", "run a DFS filesystem checking utility", "Admin", fsck_main, false},
+    {"debug", "run a Debug Admin to execute HDFS debug commands", "Admin", debug_main, false},
     {"dfs", "run a filesystem command on the file system", "Client", dfs_main, false},
     {"getconf", "get config values from configuration", "Client", getconf_main, false},
     {"version", "print the version", "Client", version_main, false},

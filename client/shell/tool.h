@@ -16,6 +16,7 @@ void tool_set_config_dir(const char *dir);
 int dfs_main(int argc, char **argv);
 int dfsadmin_main(int argc, char **argv);
 int fsck_main(int argc, char **argv);
+int debug_main(int argc, char **argv);
 int getconf_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 int mini_main(int argc, char **argv);
