@@ -14,7 +14,8 @@
 enum {
     TIMEOUT_PER_NODE_MS = 5000, /* HdfsConstants.READ_TIMEOUT_EXTENSION */
     REPLACEMENT_TRIES = 3,
-    RESTART_PAUSE_MS = 4000,
+    RESTART_PAUSE_MS = 4000, /* the longest between two tries; Java's client only knows this one */
+    RESTART_PAUSE_FIRST_MS = 250,
     POLL_FIRST_MS = 5, /* asking the namenode again is cheap */
     TRANSFER_PACKETS_PER_TIMEOUT = 200,
 };
@@ -680,6 +681,7 @@ void pipeline_note_restart(struct pipeline *pipeline, unsigned node)
         pipeline->bad = (int)node;
         return;
     }
+    if (pipeline->restarting < 0) pipeline->restart_pause_ms = RESTART_PAUSE_FIRST_MS;
     if (pipeline->restarting < 0)
         pipeline->restart_until_ms = clock_mono_ms() + pipeline->fs->settings.restart_timeout_ms;
     pipeline->restarting = (int)node;
@@ -696,7 +698,8 @@ static void wait_for_restart(struct pipeline *pipeline)
         return;
     }
     if (pipeline->bad == pipeline->restarting) pipeline->bad = -1;
-    clock_sleep_ms(MIN((int64_t)RESTART_PAUSE_MS, pipeline->fs->settings.restart_timeout_ms));
+    clock_sleep_ms(MIN(pipeline->restart_pause_ms, pipeline->fs->settings.restart_timeout_ms));
+    pipeline->restart_pause_ms = MIN(2 * pipeline->restart_pause_ms, (int64_t)RESTART_PAUSE_MS);
 }
 
 /* setupPipelineInternal: each round without success takes a datanode away, so it ends. */

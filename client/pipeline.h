@@ -71,7 +71,7 @@ struct pipeline {
     struct xfer_in in;
     int bad;        /* index of the node to be blamed, -1 when unknown */
     int restarting; /* index of a node that said it restarts, or -1 */
-    int64_t restart_until_ms;
+    int64_t restart_until_ms, restart_pause_ms;
     unsigned recoveries; /* without an acknowledgement between */
 
     struct arena failure_arena;

@@ -85,6 +85,16 @@ void block_data_path(char out[PATH_MAX], const char *pool_dir, enum block_place 
     append_name(out, name);
 }
 
+void block_restart_path(char out[PATH_MAX], const char *pool_dir, int64_t id)
+{
+    char name[BLOCK_NAME_MAX];
+
+    block_dir_path(out, pool_dir, BLOCK_RBW, id);
+    block_data_name(name, id);
+    size_t length = strlen(out);
+    snprintf(out + length, PATH_MAX - length, ":.%s.restart", name);
+}
+
 void block_meta_path(char out[PATH_MAX], const char *pool_dir, enum block_place place, int64_t id,
                      uint64_t gs)
 {

@@ -43,6 +43,9 @@ void block_dir_path(char out[PATH_MAX], const char *pool_dir, enum block_place p
 void block_data_path(char out[PATH_MAX], const char *pool_dir, enum block_place place, int64_t id);
 void block_meta_path(char out[PATH_MAX], const char *pool_dir, enum block_place place, int64_t id,
                      uint64_t gs);
+/* Where a datanode that is back soon says how long (milliseconds since 1970, as text) an RBW waits for
+ * its writer: beside rbw/, as Hadoop's createRestartMetaStream has it. */
+void block_restart_path(char out[PATH_MAX], const char *pool_dir, int64_t id);
 
 /* ---- checksums ---- */
 

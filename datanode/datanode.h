@@ -43,6 +43,7 @@ struct dn_settings {
     bool use_hostname;     /* dfs.datanode.use.datanode.hostname: reach other datanodes by name */
     atomic_int moves_max;  /* dfs.datanode.balance.max.concurrent.moves */
     int volumes_tolerated; /* dfs.datanode.failed.volumes.tolerated */
+    int64_t restart_expiry_ms; /* dfs.datanode.restart.replica.expiration */
 };
 
 struct datanode {
@@ -78,7 +79,8 @@ struct datanode {
     atomic_int failed_volumes;
     _Atomic int64_t last_volume_failure_ms;
     _Atomic uint64_t bytes_read, bytes_written, blocks_read, blocks_written;
-    atomic_bool end_asked; /* by a call, which is to be answered first */
+    atomic_bool end_asked;  /* by a call, which is to be answered first */
+    atomic_bool restarting; /* writers are told that it is back soon (OOB_RESTART) */
     atomic_bool stopping;
     int exit_code;
 };

@@ -138,6 +138,8 @@ int write_finalize(struct replica_write *write, bool sync, int64_t *length,
                    struct err *err) MUST_CHECK;
 /* TEMPORARY -> RBW without a writer, of which `visible` bytes count as acked. Ends the write. */
 int write_convert(struct replica_write *write, int64_t visible, struct err *err) MUST_CHECK;
+/* Notes on the disk that an RBW's writer comes back after a restart, until then (wall clock). */
+int write_expect_restart(struct replica_write *write, int64_t until_ms, struct err *err) MUST_CHECK;
 /* Leaves an RBW as it is, deletes a TEMPORARY. Ends the write. */
 void write_leave(struct replica_write *write);
 /* Breaks the connections of all that write now; they are not waited for. How many there were. */

@@ -553,6 +553,20 @@ int write_convert(struct replica_write *write, int64_t visible, struct err *err)
     return 0;
 }
 
+int write_expect_restart(struct replica_write *write, int64_t until_ms, struct err *err)
+{
+    const struct replica_open *open = write->open;
+    char path[PATH_MAX];
+
+    if (!open || open->state != REPLICA_RBW) return 0;
+    block_restart_path(path, write->pool->dirs[open->volume], open->id);
+    FILE *file = fopen(path, "we");
+    if (!file) return err_set_errno(err, errno, "create %s", path);
+    int n = fprintf(file, "%" PRId64, until_ms);
+    if (fclose(file) || n < 0) return err_set_errno(err, errno, "write %s", path);
+    return 0;
+}
+
 void write_leave(struct replica_write *write)
 {
     struct replica_open *open = write->open;

@@ -124,8 +124,9 @@ static void trigger_report(void *context, struct rpc_call *call, const ProtobufC
     reply(call, rc, &response.base, &err);
 }
 
-static void shut_down(void *context, struct rpc_call *call, const ProtobufCMessage *request UNUSED)
+static void shut_down(void *context, struct rpc_call *call, const ProtobufCMessage *request)
 {
+    const Pb__ShutdownDatanodeRequest *wish = (const Pb__ShutdownDatanodeRequest *)request;
     Pb__ShutdownDatanodeResponse response = PB__SHUTDOWN_DATANODE_RESPONSE__INIT;
     struct datanode *dn = context;
     struct err err = ERR_INIT;
@@ -133,6 +134,7 @@ static void shut_down(void *context, struct rpc_call *call, const ProtobufCMessa
     int rc = check_admin(call, &err);
     if (!rc && (atomic_load(&dn->stopping) || atomic_exchange(&dn->end_asked, true)))
         rc = err_set(&err, ERR_IO, "Shutdown already in progress.");
+    if (!rc && wish->forupgrade) atomic_store(&dn->restarting, true);
     reply(call, rc, &response.base, &err);
 }
 

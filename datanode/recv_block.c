@@ -435,6 +435,8 @@ static int flow_with_acks(struct receiver *r, struct err *err)
     int rc = 0;
 
     while (!rc && !r->acks.last_acked) {
+        if (atomic_load(&r->ctx->dn->restarting))
+            return err_set(err, ERR_CONNECTION_LOST, "the datanode restarts");
         bool up = !r->finished && xfer_in_buffered(r->in) && !ack_relay_full(&r->acks);
         if (!up) rc = wait_for_neighbours(r, heard, &up, err);
         if (rc || !up) continue;
@@ -492,6 +494,22 @@ static int flow_holding_acks(struct receiver *r, struct err *err)
     return rc;
 }
 
+/* The datanode is stopped to be back soon: the replica waits for its writer, who is told so. */
+static void announce_restart(struct receiver *r)
+{
+    struct err err = ERR_INIT;
+    int rc = write_expect_restart(&r->write,
+                                  clock_wall_ms() + r->ctx->dn->settings.restart_expiry_ms, &err);
+
+    if (!rc) rc = ack_relay_fail(&r->acks, XFER_SEQNO_OOB, PB__STATUS__OOB_RESTART, &err);
+    if (rc)
+        log_warn("blk_%" PRId64 ": the writer is not told of the restart: %s", r->block.id,
+                 err.text);
+    else
+        linger(r->ctx->fd);
+    log_info("Shutting down for restart (blk_%" PRId64 "_%" PRIu64 ").", r->block.id, r->block.gs);
+}
+
 static int receive(struct receiver *r, struct err *err)
 {
     bool good;
@@ -507,6 +525,7 @@ static int receive(struct receiver *r, struct err *err)
     ack_relay_init(&r->acks, r->ctx->fd, r->ctx->dn->settings.write_timeout_ms, r->mirror_fd >= 0,
                    &r->write);
     rc = flow_holding_acks(r, err);
+    if (rc && has_acks(r) && atomic_load(&r->ctx->dn->restarting)) announce_restart(r);
     if (!rc && !has_acks(r)) rc = finish_copy(r, err);
     ack_relay_release(&r->acks);
     return rc;

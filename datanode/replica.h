@@ -4,7 +4,7 @@
  *
  *   (none) --create--> RBW --finalize--> FINALIZED --append--> RBW                writers
  *   (none) --create--> TEMPORARY --finalize--> FINALIZED, or --convert--> RBW     copies
- *   RBW on disk --restart--> RWR;  TEMPORARY --restart--> gone
+ *   RBW on disk --restart--> RWR, or RBW when the restart was announced;  TEMPORARY --restart--> gone
  *   FINALIZED, RBW, RWR --init recovery--> RUR --update--> FINALIZED
  *
  * The transitions are in dataset.h.

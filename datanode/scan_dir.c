@@ -62,7 +62,13 @@ static void add_replica(struct volume_scan *scan, const struct replica *replica)
             return;
         }
         if (!replica_map_get(pool->map, replica->id, &other)) continue;
-        assert(!replica_is_open(&other)); /* nobody else works on the pool yet */
+        if (replica_is_open(&other)) { /* only a writer that comes back can have it so early */
+            replica_open_put(other.open);
+            log_warn("blk_%" PRId64
+                     " is on volume %u, too, where its writer comes back; left alone",
+                     replica->id, other.volume);
+            return;
+        }
         /* The very same files, met again after they were moved to their place: no duplicate. */
         if (other.volume == replica->volume && other.state == replica->state) return;
         if (!better(replica, &other)) {
@@ -160,6 +166,46 @@ static int join_pair(struct volume_scan *scan, int64_t id, bool *joined, struct 
     return 0;
 }
 
+/* Was the datanode ended to be back before now, with a writer waiting for this replica? Counts once.
+ */
+static bool take_promise(const struct volume_scan *scan, int64_t id)
+{
+    char path[PATH_MAX], text[32] = "";
+
+    block_restart_path(path, scan->pool->dirs[scan->volume], id);
+    FILE *file = fopen(path, "re");
+    if (!file) return false;
+    bool read = fgets(text, sizeof text, file);
+    fclose(file);
+    unlink(path);
+    return read && strtoll(text, NULL, 10) > clock_wall_ms();
+}
+
+/* An RBW that its writer comes back for. All that is proven counts as acknowledged, as a writer that
+ * goes on says itself from where. A duplicate elsewhere makes it an ordinary one. */
+static void add_expected(struct volume_scan *scan, const struct replica *replica)
+{
+    struct replica_open *open =
+        replica_open_new(replica->id, replica->gs, replica->volume, REPLICA_RBW);
+    struct replica entry = {.id = replica->id,
+                            .gs = replica->gs,
+                            .open = open,
+                            .volume = replica->volume,
+                            .state = REPLICA_RBW};
+
+    open->on_disk = open->received = open->acked = replica->length;
+    open->accounted = disk_use(replica->length);
+    if (!replica_map_add(scan->pool->map, &entry)) {
+        replica_open_put(open);
+        add_replica(scan, replica);
+        return;
+    }
+    account_used(scan->pool, scan->volume, open->accounted);
+    scan->replicas++;
+    log_info("blk_%" PRId64 "_%" PRIu64 " waits for its writer, with %" PRId64 " bytes",
+             replica->id, replica->gs, replica->length);
+}
+
 static int add_waiting(struct volume_scan *scan, const struct block_list *list, int64_t id,
                        struct err *err)
 {
@@ -186,7 +232,10 @@ static int add_waiting(struct volume_scan *scan, const struct block_list *list, 
         if (truncate(paths.data, replica.length))
             return err_set_errno(err, errno, "truncate %s", paths.data);
     }
-    add_replica(scan, &replica);
+    if (take_promise(scan, id))
+        add_expected(scan, &replica);
+    else
+        add_replica(scan, &replica);
     return 0;
 }
 

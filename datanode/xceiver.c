@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "datanode/block_checksum.h"
@@ -15,7 +16,12 @@
 #include "datanode/recv_block.h"
 #include "datanode/send_block.h"
 
-enum { BACKLOG = 1024, ACCEPT_BURST = 64 };
+enum {
+    BACKLOG = 1024,
+    ACCEPT_BURST = 64,
+    OOB_TIMEOUT_MS = 1500, /* dfs.datanode.oob.timeout-ms, of OOB_RESTART */
+    OOB_POLL_MS = 5,
+};
 
 struct connection {
     LIST_ENTRY(connection) link;
@@ -298,16 +304,35 @@ int xceiver_new(struct datanode *dn, struct xceiver **out, uint16_t *port, struc
     return 0;
 }
 
+static void shut_down_all(struct xceiver *xceiver, int how)
+{
+    struct connection *connection;
+
+    pthread_mutex_lock(&xceiver->lock);
+    xceiver->stopping = true;
+    LIST_FOREACH (connection, &xceiver->connections, link) shutdown(connection->fd, how);
+    pthread_mutex_unlock(&xceiver->lock);
+}
+
+/* Nothing more is read, so each operation ends by itself, and receivers say first that the datanode
+ * is back soon (restartNotifyPeers). */
+static void notify_peers(struct xceiver *xceiver)
+{
+    int64_t deadline = deadline_in(OOB_TIMEOUT_MS);
+
+    shut_down_all(xceiver, SHUT_RD);
+    while (worker_busy(xceiver->workers) && deadline_left_ms(deadline) > 0)
+        clock_sleep_ms(OOB_POLL_MS);
+}
+
 void xceiver_stop(struct xceiver *xceiver)
 {
     struct connection *connection;
 
     loop_watch_free(xceiver->accept_watch);
     xceiver->accept_watch = NULL;
-    pthread_mutex_lock(&xceiver->lock);
-    xceiver->stopping = true;
-    LIST_FOREACH (connection, &xceiver->connections, link) shutdown(connection->fd, SHUT_RDWR);
-    pthread_mutex_unlock(&xceiver->lock);
+    if (atomic_load(&xceiver->dn->restarting)) notify_peers(xceiver);
+    shut_down_all(xceiver, SHUT_RDWR);
     worker_pool_stop(xceiver->workers);
     /* What is left rests in the loop, or was posted to it and now never runs. */
     while ((connection = LIST_FIRST(&xceiver->connections))) {
