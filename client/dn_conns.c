@@ -3,6 +3,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdio.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include "client/fs_state.h"
@@ -15,6 +16,7 @@ TAILQ_HEAD(conn_list, dn_conn);
 struct dn_conns {
     pthread_mutex_t lock;  /* guards what follows */
     struct conn_list idle; /* newest first */
+    struct conn_list busy;
     unsigned count;
 
     unsigned max; /* constant */
@@ -27,6 +29,7 @@ struct dn_conns *dn_conns_new(unsigned max, int64_t expiry_ms)
 
     pthread_mutex_init(&conns->lock, NULL);
     TAILQ_INIT(&conns->idle);
+    TAILQ_INIT(&conns->busy);
     conns->max = max;
     conns->expiry_ms = expiry_ms;
     return conns;
@@ -45,9 +48,38 @@ void dn_conns_free(struct dn_conns *conns)
     mem_free(conns);
 }
 
+static void set_busy(struct dn_conns *conns, struct dn_conn *conn)
+{
+    pthread_mutex_lock(&conns->lock);
+    TAILQ_INSERT_TAIL(&conns->busy, conn, entry);
+    conn->busy_in = conns;
+    pthread_mutex_unlock(&conns->lock);
+}
+
+static void set_idle(struct dn_conn *conn)
+{
+    struct dn_conns *conns = conn->busy_in;
+
+    if (!conns) return;
+    pthread_mutex_lock(&conns->lock);
+    TAILQ_REMOVE(&conns->busy, conn, entry);
+    conn->busy_in = NULL;
+    pthread_mutex_unlock(&conns->lock);
+}
+
+void dn_conns_interrupt(struct dn_conns *conns)
+{
+    struct dn_conn *conn;
+
+    pthread_mutex_lock(&conns->lock);
+    TAILQ_FOREACH (conn, &conns->busy, entry) shutdown(conn->fd, SHUT_RDWR);
+    pthread_mutex_unlock(&conns->lock);
+}
+
 void dn_conn_close(struct dn_conn *conn)
 {
     if (!conn) return;
+    set_idle(conn);
     close(conn->fd);
     mem_free(conn->address);
     mem_free(conn);
@@ -135,10 +167,15 @@ int dn_conn_open(struct fs *fs, const Pb__DatanodeID *node, bool fresh, struct d
     located_xfer_address(fs, node, address, sizeof address);
     while (!fresh && (*conn = take_idle(fs->conns, address))) {
         (*conn)->reused = true;
-        if (!gone(*conn)) return 0;
+        if (!gone(*conn)) {
+            set_busy(fs->conns, *conn);
+            return 0;
+        }
         dn_conn_close(*conn);
     }
-    return connect_new(fs, address, conn, err);
+    int rc = connect_new(fs, address, conn, err);
+    if (!rc) set_busy(fs->conns, *conn);
+    return rc;
 }
 
 void dn_conn_keep(struct fs *fs, struct dn_conn *conn)
@@ -146,6 +183,7 @@ void dn_conn_keep(struct fs *fs, struct dn_conn *conn)
     struct conn_list dropped = TAILQ_HEAD_INITIALIZER(dropped);
     struct dn_conns *conns = fs->conns;
 
+    set_idle(conn);
     conn->idle_since_ms = clock_mono_ms();
     pthread_mutex_lock(&conns->lock);
     TAILQ_INSERT_HEAD(&conns->idle, conn, entry);

@@ -18,7 +18,8 @@ struct dn_conns;
 
 /* Owned by whoever took it; belongs to one thread at a time. The descriptor is non-blocking. */
 struct dn_conn {
-    TAILQ_ENTRY(dn_conn) entry; /* of the cache */
+    TAILQ_ENTRY(dn_conn) entry; /* of the idle or the busy */
+    struct dn_conns *busy_in;   /* NULL while idle */
     char *address;
     int64_t idle_since_ms;
     int fd;
@@ -29,6 +30,8 @@ struct dn_conn {
 
 struct dn_conns *dn_conns_new(unsigned max, int64_t expiry_ms);
 void dn_conns_free(struct dn_conns *conns); /* NULL is fine */
+/* Ends what goes over connections now: their users get errors. */
+void dn_conns_interrupt(struct dn_conns *conns);
 
 /* A connection to the datanode's data port: an idle one unless `fresh`, else a new one. */
 int dn_conn_open(struct fs *fs, const Pb__DatanodeID *node, bool fresh, struct dn_conn **conn,

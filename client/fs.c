@@ -15,6 +15,7 @@
 #include "common/clock.h"
 #include "common/conf.h"
 #include "common/net.h"
+#include "common/worker.h"
 
 enum { AUTHORITY_MAX = 300, NAMENODE_PORT = 8020 };
 
@@ -105,6 +106,9 @@ static void read_read_settings(struct fs_settings *s, const struct conf *conf)
     s->last_length_retries = (int)conf_int(conf, CONF_dfs_client_retry_times_get_last_block_length);
     s->last_length_pause_ms =
         conf_ms(conf, CONF_dfs_client_retry_interval_ms_get_last_block_length);
+    s->hedge_threads =
+        (int)MIN(MAX(conf_int(conf, CONF_dfs_client_hedged_read_threadpool_size), 0), 1024);
+    s->hedge_after_ms = MAX(conf_ms(conf, CONF_dfs_client_hedged_read_threshold_millis), 1);
     s->conns_max = (unsigned)conf_int(conf, CONF_dfs_client_socketcache_capacity);
     s->conns_expiry_ms = conf_ms(conf, CONF_dfs_client_socketcache_expiryMsec);
 }
@@ -213,6 +217,8 @@ int fs_connect(const struct conf *conf, const char *uri, const char *user, struc
     fs->client_name = make_client_name();
     fs->home = mem_printf("%s/%s", conf_str(conf, CONF_dfs_user_home_dir_prefix), fs->creds.user);
     fs->conns = dn_conns_new(fs->settings.conns_max, fs->settings.conns_expiry_ms);
+    if (fs->settings.hedge_threads)
+        fs->hedges = worker_pool_new("hedge", fs->settings.hedge_threads, 0);
     fs->leases = lease_keep_new(fs);
     *result = fs;
     return 0;
@@ -225,6 +231,8 @@ void fs_close(struct fs *fs)
 {
     if (!fs) return;
     lease_keep_free(fs->leases);
+    if (fs->hedges) dn_conns_interrupt(fs->conns); /* attempts that lost may still wait */
+    worker_pool_free(fs->hedges);
     dn_conns_free(fs->conns);
     nn_proxy_free(fs->nn);
     creds_release(&fs->creds);

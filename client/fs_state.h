@@ -14,6 +14,7 @@
 #include "proto/client_namenode.pb-c.h"
 
 struct lease_keep;
+struct worker_pool;
 struct dn_conns;
 
 enum replace_policy { REPLACE_NEVER, REPLACE_DEFAULT, REPLACE_ALWAYS };
@@ -50,6 +51,8 @@ struct fs_settings {
     int last_length_retries;
     int64_t last_length_pause_ms;
 
+    int hedge_threads; /* 0: no read is hedged */
+    int64_t hedge_after_ms;
     unsigned conns_max;
     int64_t conns_expiry_ms;
     int64_t server_defaults_valid_ms;
@@ -63,6 +66,9 @@ struct fs {
     struct nn_proxy *nn;
     struct lease_keep *leases;
     struct dn_conns *conns;
+    struct worker_pool *hedges; /* runs hedged reads; NULL: none are wanted */
+    _Atomic uint64_t hedged_reads, hedged_wins,
+        hedged_here; /* second attempts made, won; no thread */
 
     pthread_mutex_t lock; /* guards what follows */
     struct fs_server_defaults defaults;

@@ -244,7 +244,7 @@ struct hdfsHedgedReadMetrics {
     uint64_t hedgedReadOpsWin;
     uint64_t hedgedReadOpsInCurThread;
 };
-/* No reads are hedged yet: all zero. */
+/* Of this connection, with dfs.client.hedged.read.threadpool.size above 0. */
 LIBHDFS_EXTERNAL int hdfsGetHedgedReadMetrics(hdfsFS fs, struct hdfsHedgedReadMetrics **metrics);
 LIBHDFS_EXTERNAL void hdfsFreeHedgedReadMetrics(struct hdfsHedgedReadMetrics *metrics);
 

@@ -11,6 +11,7 @@
 
 #include "client/block_reader.h"
 #include "client/fs_state.h"
+#include "client/hedge.h"
 #include "client/located.h"
 #include "common/clock.h"
 #include "common/log.h"
@@ -257,6 +258,137 @@ static ssize_t pread_replica(struct in_stream *stream, const Pb__LocatedBlock *b
     return n;
 }
 
+/* ---- hedged reads ---- */
+
+/* What attempts share. It lives on when the stream is closed before they have ended. */
+struct hedge_source {
+    struct fs *fs;
+    char *path;
+    struct located *page;
+    const Pb__LocatedBlock *block;
+    uint64_t offset; /* in the block */
+    bool verify;
+};
+
+static ssize_t hedge_read(void *arg, size_t replica, uint8_t *data, size_t size, struct err *err)
+{
+    const struct hedge_source *source = arg;
+    struct block_reader *reader;
+    struct block_range range = {
+        .path = source->path,
+        .block = source->block,
+        .replica = replica,
+        .offset = source->offset,
+        .length = size,
+        .verify = source->verify,
+    };
+
+    int rc = block_reader_open(source->fs, &range, &reader, err);
+    if (rc) return rc;
+    ssize_t n = block_reader_read(reader, data, size, err);
+    block_reader_close(reader);
+    return n;
+}
+
+static void hedge_release(void *arg)
+{
+    struct hedge_source *source = arg;
+
+    located_put(source->page);
+    mem_free(source->path);
+    mem_free(source);
+}
+
+static struct hedge *hedge_for(struct in_stream *stream, struct located *page,
+                               const Pb__LocatedBlock *block, uint64_t offset, size_t size)
+{
+    struct hedge_source *source = NEW(struct hedge_source);
+
+    located_get(page);
+    *source = (struct hedge_source){
+        .fs = stream->fs,
+        .path = mem_strdup(stream->path),
+        .page = page,
+        .block = block,
+        .offset = offset - block->offset,
+        .verify = stream->verify,
+    };
+    return hedge_new(stream->fs->hedges,
+                     (size_t)MIN((uint64_t)size, block->offset + block->b->numbytes - offset),
+                     hedge_read, hedge_release, source);
+}
+
+static ssize_t choose_untried(struct in_stream *stream, const Pb__LocatedBlock *block,
+                              struct hedge *hedge)
+{
+    for (size_t i = 0; i < block->n_locs; i++)
+        if (!hedge_tried(hedge, i) && !is_dead(stream, block->locs[i]->id->datanodeuuid))
+            return (ssize_t)i;
+    return -1;
+}
+
+/* One attempt has won: the datanodes that kept it waiting are left alone until none else is there. */
+static void take_winner(struct in_stream *stream, const Pb__LocatedBlock *block,
+                        struct hedge *hedge, size_t first, const struct hedge_result *won,
+                        uint8_t *data)
+{
+    memcpy(data, won->data, (size_t)won->n);
+    pthread_mutex_lock(&stream->lock);
+    stream->stats.bytes += (size_t)won->n;
+    pthread_mutex_unlock(&stream->lock);
+    if (won->choice == first) return;
+    stream->fs->hedged_wins++;
+    for (size_t i = 0; i < block->n_locs; i++)
+        if (i != won->choice && hedge_tried(hedge, i))
+            mark_dead(stream, block->locs[i]->id->datanodeuuid);
+}
+
+/* From the first replica that answers; another one is asked each time that all were silent for the
+ * threshold, or one failed. 0: none is left. */
+static ssize_t pread_hedged(struct in_stream *stream, const Pb__LocatedBlock *block,
+                            struct hedge *hedge, size_t first, uint8_t *data, struct tries *tries,
+                            struct err *err)
+{
+    struct hedge_result result;
+    bool more = true;
+
+    for (;;) {
+        bool slow = !hedge_wait(hedge, more ? stream->fs->settings.hedge_after_ms : -1, &result);
+        if (!slow && result.n > 0) {
+            take_winner(stream, block, hedge, first, &result, data);
+            return result.n;
+        }
+        if (!slow) {
+            *err = result.err;
+            if (!result.n)
+                return err_set(err, ERR_BAD_MESSAGE, "an empty answer for %s", stream->path);
+            int rc = blame(stream, block, result.choice, (int)result.n, tries, err);
+            if (rc) return rc;
+        }
+        ssize_t next = choose_untried(stream, block, hedge);
+        more = next >= 0 && hedge_start(hedge, (size_t)next);
+        if (more && slow) stream->fs->hedged_reads++;
+        if (!more && !hedge_running(hedge)) return 0;
+    }
+}
+
+/* One round of reading from `replica`, or from another one if it is slow and reads are hedged. */
+static ssize_t pread_round(struct in_stream *stream, struct located *page,
+                           const Pb__LocatedBlock *block, size_t replica, uint64_t offset,
+                           uint8_t *data, size_t size, struct tries *tries, struct err *err)
+{
+    if (stream->fs->hedges) {
+        struct hedge *hedge = hedge_for(stream, page, block, offset, size);
+        bool started = hedge_start(hedge, replica);
+        ssize_t n = started ? pread_hedged(stream, block, hedge, replica, data, tries, err) : 0;
+        hedge_drop(hedge);
+        if (started) return n;
+        stream->fs->hedged_here++;
+    }
+    ssize_t n = pread_replica(stream, block, replica, offset, data, size, err);
+    return n < 0 ? blame(stream, block, replica, (int)n, tries, err) : n;
+}
+
 /* From whatever replica, at least one byte. */
 static ssize_t pread_some(struct in_stream *stream, uint64_t offset, uint8_t *data, size_t size,
                           struct tries *tries, struct err *err)
@@ -267,12 +399,10 @@ static ssize_t pread_some(struct in_stream *stream, uint64_t offset, uint8_t *da
         ssize_t n = find_block(stream, offset, &page, &block, err);
         if (n) return n;
         ssize_t replica = choose(stream, block);
-        if (replica < 0) {
+        if (replica < 0)
             n = refetch(stream, block, tries, err);
-        } else {
-            n = pread_replica(stream, block, (size_t)replica, offset, data, size, err);
-            if (n < 0) n = blame(stream, block, (size_t)replica, (int)n, tries, err);
-        }
+        else
+            n = pread_round(stream, page, block, (size_t)replica, offset, data, size, tries, err);
         located_put(page);
         if (n) return n;
     }

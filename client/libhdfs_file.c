@@ -1,6 +1,7 @@
 /* libhdfs: open files. */
 #include <limits.h>
 
+#include "client/fs_state.h"
 #include "client/in_stream.h"
 #include "client/libhdfs_state.h"
 #include "client/out_stream.h"
@@ -388,6 +389,9 @@ int hdfsGetHedgedReadMetrics(hdfsFS fs, struct hdfsHedgedReadMetrics **metrics)
 {
     if (!fs) return libhdfs_refuse(EINVAL, "no file system");
     *metrics = NEW(struct hdfsHedgedReadMetrics);
+    (*metrics)->hedgedReadOps = fs->fs->hedged_reads;
+    (*metrics)->hedgedReadOpsWin = fs->fs->hedged_wins;
+    (*metrics)->hedgedReadOpsInCurThread = fs->fs->hedged_here;
     return 0;
 }
 

@@ -200,6 +200,34 @@ static void test_read(int sig)
     verify(30 * 1000 * 1000);
 }
 
+/* The nearest datanode hangs under positional reads: with hedged reads they go on. */
+static void test_hedge(int sig UNUSED)
+{
+    struct out_stream *out = create();
+    static uint8_t data[STEP];
+    struct in_stream *in;
+    const uint64_t size = 30 * 1000 * 1000;
+
+    write_range(out, 0, size);
+    OK(out_stream_close(out, &err));
+    OK(fs_open(fs, path, NULL, &in, &err));
+    for (uint64_t at = 0, round = 0; round < 300; round++, at = (at + 7777777) % (size - STEP)) {
+        if (round == 100) hit(SIGSTOP, 0);
+        int64_t start = clock_mono_ms();
+        ssize_t n = in_stream_pread(in, at, data, STEP, &err);
+        OK(n != STEP);
+        OK(clock_mono_ms() - start > 5000);
+        for (ssize_t i = 0; i < n; i++) OK(data[i] != byte_at(at + (uint64_t)i));
+    }
+    in_stream_close(in);
+    int64_t start = clock_mono_ms();
+    fs_close(fs); /* attempts that hang do not hold it up */
+    OK(clock_mono_ms() - start > 5000);
+    for (int i = 0; i < node_count; i++) kill(nodes[i].pid, SIGCONT);
+    printf("hedge: ok\n");
+    exit(0);
+}
+
 int main(int argc, char **argv)
 {
     static const struct {
@@ -208,6 +236,7 @@ int main(int argc, char **argv)
     } tests[] = {
         {"stream", test_stream}, {"flushed", test_flushed}, {"idle", test_idle},
         {"close", test_close},   {"setup", test_setup},     {"read", test_read},
+        {"hedge", test_hedge},
     };
     struct conf *conf = conf_new();
     int sig = getenv("SIGNAL") ? atoi(getenv("SIGNAL")) : SIGKILL;

@@ -26,5 +26,6 @@ for place in 0 1 2; do
 done
 die_during idle 1 "a datanode dies while nobody writes"
 die_during setup 0 "new blocks avoid a datanode that the namenode still counts on"
+SET=dfs.client.hedged.read.threadpool.size=8 die_during hedge 0 "a datanode hangs under positional reads, which are hedged"
 die_during read 0 "a datanode dies under a reader"
 finish
