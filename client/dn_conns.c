@@ -17,6 +17,7 @@ struct dn_conns {
     pthread_mutex_t lock;  /* guards what follows */
     struct conn_list idle; /* newest first */
     struct conn_list busy;
+    bool interrupted; /* for good */
     unsigned count;
 
     unsigned max; /* constant */
@@ -53,6 +54,7 @@ static void set_busy(struct dn_conns *conns, struct dn_conn *conn)
     pthread_mutex_lock(&conns->lock);
     TAILQ_INSERT_TAIL(&conns->busy, conn, entry);
     conn->busy_in = conns;
+    if (conns->interrupted) shutdown(conn->fd, SHUT_RDWR); /* one more try of the same user */
     pthread_mutex_unlock(&conns->lock);
 }
 
@@ -72,6 +74,7 @@ void dn_conns_interrupt(struct dn_conns *conns)
     struct dn_conn *conn;
 
     pthread_mutex_lock(&conns->lock);
+    conns->interrupted = true;
     TAILQ_FOREACH (conn, &conns->busy, entry) shutdown(conn->fd, SHUT_RDWR);
     pthread_mutex_unlock(&conns->lock);
 }

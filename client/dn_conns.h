@@ -30,7 +30,7 @@ struct dn_conn {
 
 struct dn_conns *dn_conns_new(unsigned max, int64_t expiry_ms);
 void dn_conns_free(struct dn_conns *conns); /* NULL is fine */
-/* Ends what goes over connections now: their users get errors. */
+/* Ends what goes over connections, now and later: their users get errors. */
 void dn_conns_interrupt(struct dn_conns *conns);
 
 /* A connection to the datanode's data port: an idle one unless `fresh`, else a new one. */
