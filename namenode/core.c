@@ -9,9 +9,11 @@
 #include "namenode/ec_policy.h"
 #include "namenode/hosts.h"
 #include "namenode/op.h"
+#include "namenode/placement.h"
 #include "namenode/retry_cache.h"
 #include "namenode/safemode.h"
 #include "namenode/storage_policy.h"
+#include "namenode/topology.h"
 #include "namenode/token_store.h"
 
 enum {
@@ -31,6 +33,8 @@ int core_init(struct core *core, struct err *err)
     core->blocks = block_map_new();
     core->manager = block_manager_new();
     dn_table_init(&core->datanodes);
+    if (core->conf.placement == PLACEMENT_NODE_GROUP)
+        topology_use_node_groups(core->datanodes.topology);
     core->leases = lease_table_new();
     core->retry_cache = retry_cache_new(core->conf.retry_cache_expiry_ms, RETRY_CACHE_BYTES);
     core->safemode = safemode_new();
@@ -278,7 +282,7 @@ int core_conf_load(struct core_conf *out, const struct conf *conf, struct err *e
     out->safemode_threshold = conf_float(conf, CONF_dfs_namenode_safemode_threshold_pct);
     load_times(out, conf);
     block_conf_load(out, conf);
-    return 0;
+    return placement_conf_load(out, conf, err);
 }
 
 /* ---- edits ---- */

@@ -75,6 +75,12 @@ struct core_conf {
     int64_t report_lease_ms;
     bool check_ip_hostname;
     bool prefer_local_node;
+    enum placement_kind placement; /* placement.h */
+    uint32_t upgrade_domain_factor;
+    uint32_t space_preference, space_tolerance, space_tolerance_limit; /* percent */
+    bool space_balance_local;
+    uint32_t min_blocks_for_write;
+    bool exclude_slow_nodes;
     const char *host_name; /* in texts of safe mode; NULL: localhost */
     uint32_t
         heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */

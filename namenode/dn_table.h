@@ -26,6 +26,15 @@ enum dn_admin_state {
     DN_IN_MAINTENANCE = 4
 };
 
+enum placement_kind { /* by the classes of dfs.block.replicator.classname: placement.h */
+                      PLACEMENT_DEFAULT,
+                      PLACEMENT_RACK_FAULT_TOLERANT,
+                      PLACEMENT_NODE_GROUP,
+                      PLACEMENT_UPGRADE_DOMAIN,
+                      PLACEMENT_AVAILABLE_SPACE,
+                      PLACEMENT_AVAILABLE_SPACE_RACKS
+};
+
 /* A replica of a block that still exists, which its datanode is to delete: a later report of it is no news. */
 struct doomed_replica {
     uint64_t id;

@@ -146,13 +146,15 @@ static void gather(struct core *core, struct block *block, enum redundancy_level
     }
 }
 
-/* A block with enough replicas on too few racks gains nothing from one more on those. */
-static bool brings_new_rack(struct storage *const *existing, size_t count,
-                            const struct storage *target)
+/* A block with enough replicas in the wrong places gains nothing from one more of those. */
+static bool brings_spread(const struct core *core, struct copy_plan *plan, struct storage *target,
+                          uint32_t replication)
 {
-    for (size_t i = 0; i < count; i++)
-        if (str_eq(existing[i]->datanode->location, target->datanode->location)) return false;
-    return true;
+    uint32_t lacking = placement_lacks(core, plan->existing, plan->existing_count, replication);
+
+    if (plan->existing_count == NODES_MAX) return false;
+    plan->existing[plan->existing_count] = target;
+    return placement_lacks(core, plan->existing, plan->existing_count + 1, replication) < lacking;
 }
 
 static bool schedule_copy(struct core *core, struct block *block, enum redundancy_level level)
@@ -184,7 +186,7 @@ static bool schedule_copy(struct core *core, struct block *block, enum redundanc
     };
     size_t count = placement_choose(core, &request, targets, NULL);
     if (!count) return false;
-    if (have >= expected && !brings_new_rack(plan.existing, plan.existing_count, targets[0]))
+    if (have >= expected && !brings_spread(core, &plan, targets[0], block->replication))
         return false;
 
     struct block_id id = block_name(block);

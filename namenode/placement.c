@@ -1,38 +1,17 @@
 /*
- * Placement as BlockPlacementPolicyDefault does it. A `chooser` carries one request through its attempts: wanted media by type, nodes excluded
- * so far (one byte per live node), results. Functions named choose_* add results and answer false when the scope has no node left
- * that would do (NotEnoughReplicasException).
+ * Finding nodes that would do, attempt by attempt, as BlockPlacementPolicyDefault does it; in which order, and what each policy wants, is in
+ * placement_policy.c.
  */
-#include "namenode/placement.h"
-
 #include <stdio.h>
 
 #include "common/log.h"
-#include "namenode/core.h"
-#include "namenode/storage_policy.h"
-#include "namenode/topology.h"
+#include "namenode/placement_internal.h"
 
-enum { TYPES = 7, RESULTS_MAX = 1024, QUICK_TRIES = 8 };
+enum { TYPES = PLACEMENT_TYPES, RESULTS_MAX = PLACEMENT_RESULTS_MAX, QUICK_TRIES = 8 };
 
 /* Java's order of StorageType: which medium is tried first where a node has several. */
 static const enum storage_type type_order[] = {STORAGE_RAM_DISK, STORAGE_SSD,      STORAGE_DISK,
                                                STORAGE_ARCHIVE,  STORAGE_PROVIDED, STORAGE_NVDIMM};
-
-struct chooser {
-    struct core *core;
-    const struct placement_request *request;
-    struct placement_refusals *refusals;
-    const struct storage_policy *policy;
-    struct storage *results[RESULTS_MAX]; /* those that exist already come first */
-    size_t count;
-    uint8_t *excluded; /* by node_index */
-    uint8_t *dropped;  /* the caller's exclusions: what `excluded` starts from */
-    uint32_t nodes;
-    uint32_t need[TYPES];
-    bool unavailable[TYPES];
-    uint32_t rack_max;
-    bool avoid_stale, new_block;
-};
 
 static uint64_t random_below(struct core *core, uint64_t bound)
 {
@@ -55,7 +34,7 @@ static void refuse(struct chooser *c, const struct datanode *node, uint32_t *cou
 
 /* ---- media ---- */
 
-static void count_types(struct storage *const *storages, size_t count, uint32_t have[TYPES])
+void placement_count_types(struct storage *const *storages, size_t count, uint32_t have[TYPES])
 {
     memset(have, 0, TYPES * sizeof *have);
     for (size_t i = 0; i < count; i++) have[storages[i]->type]++;
@@ -77,8 +56,8 @@ static bool is_transient(enum storage_type type)
 }
 
 /* The policy's media for so many replicas: the last one repeats, unless it is memory (BlockStoragePolicy.chooseStorageTypes). */
-static void wanted_types(const struct storage_policy *policy, uint32_t replication,
-                         uint32_t want[TYPES])
+void placement_wanted_types(const struct storage_policy *policy, uint32_t replication,
+                            uint32_t want[TYPES])
 {
     memset(want, 0, TYPES * sizeof *want);
     for (uint32_t i = 0; i < replication; i++) {
@@ -95,8 +74,8 @@ static bool plan_types(struct chooser *c, uint32_t replication)
     uint32_t want[TYPES], have[TYPES], excess[TYPES] = {0};
     bool any = false;
 
-    wanted_types(c->policy, replication, want);
-    count_types(c->results, c->count, have);
+    placement_wanted_types(c->policy, replication, want);
+    placement_count_types(c->results, c->count, have);
     for (int t = 1; t < TYPES; t++) {
         uint32_t common = MIN(want[t], have[t]);
         want[t] -= common;
@@ -128,23 +107,24 @@ static struct storage *storage_for_block(struct chooser *c, const struct datanod
                                          enum storage_type type)
 {
     struct storage *storage, *first = NULL, *roomy = NULL;
-    uint64_t remaining = 0, scheduled = 0, size = c->request->block_size;
+    uint64_t remaining = 0, scheduled = 0, size = c->request->block_size,
+             wanted = size * c->core->conf.min_blocks_for_write;
 
     LIST_FOREACH (storage, &node->storages, of_datanode) {
         if (storage->type != type || storage->failed || storage->read_only_shared) continue;
         if (!first) first = storage;
         scheduled += (uint64_t)storage->scheduled + storage->scheduled_before;
-        if (storage->remaining < size) continue;
+        if (storage->remaining < wanted) continue;
         remaining += storage->remaining;
         if (!roomy) roomy = storage;
     }
-    if (!first || remaining < size || remaining - size < size * scheduled) {
+    if (!first || remaining < wanted || remaining - wanted < size * scheduled) {
         char reason[160];
         snprintf(reason, sizeof reason,
                  first ? "not enough space on %s (needs %" PRIu64 ", has %" PRIu64
                          ", promised %" PRIu64 ")"
                        : "no %s",
-                 storage_type_name(type), size, remaining, size * scheduled);
+                 storage_type_name(type), wanted, remaining, size * scheduled);
         refuse(c, node, first ? &c->refusals->no_space : &c->refusals->wrong_media, reason);
         return NULL;
     }
@@ -163,14 +143,6 @@ static bool is_overloaded(const struct chooser *c, const struct datanode *node)
     return limit > 0 && node->xceivers > limit;
 }
 
-static uint32_t results_on_rack(const struct chooser *c, const char *location)
-{
-    uint32_t n = 0;
-
-    for (size_t i = 0; i < c->count; i++) n += str_eq(c->results[i]->datanode->location, location);
-    return n;
-}
-
 static bool is_good(struct chooser *c, const struct datanode *node, bool consider_load)
 {
     if (node->admin_state != DN_NORMAL) {
@@ -185,11 +157,9 @@ static bool is_good(struct chooser *c, const struct datanode *node, bool conside
         refuse(c, node, &c->refusals->busy, "the node is too busy");
         return false;
     }
-    if (results_on_rack(c, node->location) + 1 > c->rack_max) {
-        refuse(c, node, &c->refusals->rack_full, "the rack has too many chosen nodes");
-        return false;
-    }
-    return true;
+    const char *reason = policy_refuses(c, node);
+    if (reason) refuse(c, node, &c->refusals->rack_full, reason);
+    return !reason;
 }
 
 static bool take(struct chooser *c, const struct datanode *node, enum storage_type type)
@@ -199,21 +169,26 @@ static bool take(struct chooser *c, const struct datanode *node, enum storage_ty
     if (!storage || c->count == RESULTS_MAX) return false;
     c->results[c->count++] = storage;
     c->need[type]--;
+    policy_exclude_beside(c, node);
     return true;
 }
 
 /* ---- random nodes of a scope ---- */
 
 struct scope {
-    const char *rack;     /* NULL: all racks */
+    const char *rack;     /* NULL: all racks; a location on it */
     const char *not_rack; /* NULL, or every rack but this */
+    const char *group;    /* NULL, or of `rack` only this node group */
 };
 
 static bool is_candidate(const struct chooser *c, const struct scope *scope,
                          const struct datanode *node, enum storage_type type)
 {
     if (c->excluded[node->node_index]) return false;
-    if (scope->not_rack && str_eq(node->location, scope->not_rack)) return false;
+    if (scope->not_rack &&
+        topology_same_rack(c->core->datanodes.topology, node->location, scope->not_rack))
+        return false;
+    if (scope->group && !str_eq(node->location, scope->group)) return false;
     return has_type(node, type);
 }
 
@@ -250,7 +225,10 @@ static bool choose_random(struct chooser *c, uint32_t wanted, struct scope scope
         enum storage_type type = 0;
         for (size_t i = 0; i < ARRAY_LEN(type_order) && !node; i++) {
             type = type_order[i];
-            if (c->need[type]) node = pick(c, &scope, type);
+            if (!c->need[type]) continue;
+            node = pick(c, &scope, type);
+            if (node && policy_picks_twice(c->core))
+                node = policy_select(c->core, node, pick(c, &scope, type), false);
         }
         if (!node) return false;
         c->excluded[node->node_index] = 1;
@@ -259,7 +237,7 @@ static bool choose_random(struct chooser *c, uint32_t wanted, struct scope scope
     return true;
 }
 
-static bool choose_anywhere(struct chooser *c, uint32_t wanted)
+bool choose_anywhere(struct chooser *c, uint32_t wanted)
 {
     return choose_random(c, wanted, (struct scope){.rack = NULL});
 }
@@ -268,23 +246,34 @@ static bool choose_on_rack(struct chooser *c, uint32_t wanted, const char *rack)
     return choose_random(c, wanted, (struct scope){.rack = rack});
 }
 
-/* One on the rack, else on the rack of another chosen replica, else anywhere. */
-static bool choose_local_rack(struct chooser *c, const char *rack, const struct datanode *local)
+static const struct datanode *second_node(const struct chooser *c, const struct datanode *local)
 {
-    if (!rack) return choose_anywhere(c, 1);
-    if (choose_on_rack(c, 1, rack)) return true;
     for (size_t i = 0; i < c->count; i++)
-        if (c->results[i]->datanode != local)
-            return choose_on_rack(c, 1, c->results[i]->datanode->location) || choose_anywhere(c, 1);
-    return choose_anywhere(c, 1);
+        if (c->results[i]->datanode != local) return c->results[i]->datanode;
+    return NULL;
 }
 
-static bool choose_remote_rack(struct chooser *c, const char *rack)
+bool choose_local_rack(struct chooser *c, const char *rack, const struct datanode *local)
+{
+    const struct datanode *second;
+
+    if (!rack) return choose_anywhere(c, 1);
+    if (choose_on_rack(c, 1, rack)) return true;
+    second = second_node(c, local);
+    return (second && choose_on_rack(c, 1, second->location)) || choose_anywhere(c, 1);
+}
+
+bool choose_in_group(struct chooser *c, const char *location)
+{
+    return choose_random(c, 1, (struct scope){.rack = location, .group = location});
+}
+
+bool choose_remote_rack(struct chooser *c, const char *rack)
 {
     return choose_random(c, 1, (struct scope){.not_rack = rack}) || choose_on_rack(c, 1, rack);
 }
 
-static bool choose_this_node(struct chooser *c, const struct datanode *node)
+bool choose_this_node(struct chooser *c, const struct datanode *node)
 {
     if (!node->rack || c->excluded[node->node_index]) return false;
     c->excluded[node->node_index] = 1;
@@ -294,51 +283,12 @@ static bool choose_this_node(struct chooser *c, const struct datanode *node)
     return false;
 }
 
-/* ---- the policy ---- */
+/* ---- attempts ---- */
 
-struct writer {
-    const struct datanode *node; /* NULL: no datanode */
-    const char *rack;            /* NULL: nowhere */
-};
-
-/* BlockPlacementPolicyDefault.chooseTargetInOrder. */
-static bool choose_in_order(struct chooser *c, uint32_t wanted, struct writer *writer)
-{
-    size_t before = c->count;
-
-    if (before == 0) {
-        bool local =
-            writer->node && c->core->conf.prefer_local_node && choose_this_node(c, writer->node);
-        if (!local && !choose_local_rack(c, writer->rack, writer->node)) return false;
-        writer->node = c->results[0]->datanode;
-        writer->rack = writer->node->location;
-        if (--wanted == 0) return true;
-    }
-    const struct datanode *first = c->results[0]->datanode;
-    if (before <= 1) {
-        if (!choose_remote_rack(c, first->location)) return false;
-        if (--wanted == 0) return true;
-    }
-    if (before <= 2) {
-        const struct datanode *second = c->results[1]->datanode;
-        bool done;
-        if (str_eq(first->location, second->location))
-            done = choose_remote_rack(c, first->location);
-        else if (c->new_block)
-            done = choose_local_rack(c, second->location, second);
-        else
-            done = choose_local_rack(c, writer->rack, writer->node);
-        if (!done) return false;
-        if (--wanted == 0) return true;
-    }
-    return choose_anywhere(c, wanted);
-}
-
-static void restart_exclusions(struct chooser *c)
+void restart_exclusions(struct chooser *c)
 {
     memcpy(c->excluded, c->dropped, c->nodes);
-    for (size_t i = 0; i < c->count; i++)
-        if (c->results[i]->datanode->rack) c->excluded[c->results[i]->datanode->node_index] = 1;
+    for (size_t i = 0; i < c->count; i++) policy_exclude_beside(c, c->results[i]->datanode);
 }
 
 /* Attempts in turn: without stale nodes, with them, then with the policy's fallback for media that ran out. */
@@ -352,7 +302,7 @@ static void choose_with_retries(struct chooser *c, uint32_t total, struct writer
         restart_exclusions(c);
         bool planned = plan_types(c, total);
         memcpy(tried, c->need, sizeof tried);
-        if (planned && choose_in_order(c, total - (uint32_t)c->count, writer)) return;
+        if (planned && policy_choose(c, total - (uint32_t)c->count, writer)) return;
         if (c->avoid_stale) {
             c->avoid_stale = false;
             continue;
@@ -366,18 +316,13 @@ static void choose_with_retries(struct chooser *c, uint32_t total, struct writer
     }
 }
 
-/* BlockPlacementPolicyDefault.getMaxNodesPerRack: how many nodes are to be had, and how many of them may share a rack. */
+/* How many nodes are to be had in all (getMaxNodesPerRack). */
 static uint32_t limit_total(struct chooser *c, size_t existing, uint32_t wanted)
 {
-    uint32_t racks = topology_rack_count(c->core->datanodes.topology);
     uint32_t total = (uint32_t)MIN((uint64_t)existing + wanted, (uint64_t)c->nodes);
 
     total = MIN(total, (uint32_t)RESULTS_MAX);
-    c->rack_max = total;
-    if (racks > 1 && total > 1) {
-        c->rack_max = (total - 1) / racks + 2;
-        if (c->rack_max == total) c->rack_max--;
-    }
+    c->rack_max = policy_rack_max(c->core, total);
     return total;
 }
 
@@ -449,7 +394,8 @@ static bool choose_away(struct chooser *c, uint32_t total, struct writer writer)
     for (uint32_t i = 0; i < c->nodes; i++) {
         const struct datanode *node = topology_node(c->core->datanodes.topology, i);
         if (node == writer.node ||
-            (c->request->no_local_rack && str_eq(node->location, writer.rack)))
+            (c->request->no_local_rack &&
+             topology_same_rack(c->core->datanodes.topology, node->location, writer.rack)))
             c->dropped[i] = 1;
     }
     choose_with_retries(c, total, &writer);
@@ -566,85 +512,4 @@ void placement_sort_for_reader(struct core *core, const char *host, struct stora
             storages[k] = storages[k - 1];
         storages[k] = moving;
     }
-}
-
-/* ---- too many, and well spread ---- */
-
-static uint32_t on_rack(struct storage *const *have, size_t count, const char *location)
-{
-    uint32_t n = 0;
-
-    for (size_t i = 0; i < count; i++) n += str_eq(have[i]->datanode->location, location);
-    return n;
-}
-
-static uint32_t racks_of(struct storage *const *have, size_t count)
-{
-    uint32_t racks = 0;
-
-    for (size_t i = 0; i < count; i++) racks += on_rack(have, i, have[i]->datanode->location) == 0;
-    return racks;
-}
-
-bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count,
-                         uint32_t replication)
-{
-    const struct topology *topology = core->datanodes.topology;
-    uint32_t wanted = MIN(2u, replication);
-
-    if (!topology_was_multi_rack(topology)) return true;
-    uint32_t racks = racks_of(have, count);
-    return racks >= wanted || racks >= topology_rack_count(topology);
-}
-
-/* With replicas on exactly two racks, the rack that has several gives one up; else any rack may (pickupReplicaSet): as long as a third
- * rack stays, losing one takes nothing from the policy's two. */
-static bool may_go(struct storage *const *have, size_t count, size_t at, uint32_t racks,
-                   bool shared)
-{
-    if (racks != 2 || !shared) return true;
-    return on_rack(have, count, have[at]->datanode->location) >= 2;
-}
-
-static size_t hinted(struct storage *const *have, size_t count, const uint32_t excess[TYPES],
-                     const struct datanode *added, const char *uuid)
-{
-    for (size_t i = 0; i < count; i++) {
-        const struct datanode *node = have[i]->datanode;
-        if (!str_eq(node->uuid, uuid) || !excess[have[i]->type]) continue;
-        if (on_rack(have, count, node->location) >= 2) return i;
-        for (size_t k = 0; added && k < count; k++)
-            if (have[k]->datanode == added && on_rack(have, count, added->location) == 1)
-                return i; /* a rack goes, another came */
-    }
-    return count;
-}
-
-size_t placement_choose_excess(struct core *core, struct storage *const *have, size_t count,
-                               uint32_t keep, uint8_t policy_id, const struct datanode *added,
-                               const char *delete_hint_uuid)
-{
-    uint32_t want[TYPES], excess[TYPES], racks = racks_of(have, count);
-    int64_t oldest_ms =
-        core->now_ms - core->conf.heartbeat_interval_ms * core->conf.heartbeat_tolerance;
-    size_t oldest = count, fullest = count;
-    bool shared = racks < count;
-
-    if (count <= keep) return count;
-    wanted_types(storage_policy_or_default(&core->conf, policy_id), keep, want);
-    count_types(have, count, excess);
-    for (int t = 1; t < TYPES; t++) excess[t] -= MIN(excess[t], want[t]);
-    if (delete_hint_uuid) {
-        size_t at = hinted(have, count, excess, added, delete_hint_uuid);
-        if (at < count) return at;
-    }
-    for (size_t i = 0; i < count; i++) {
-        if (!excess[have[i]->type] || !may_go(have, count, i, racks, shared)) continue;
-        if (have[i]->datanode->heartbeat_ms < oldest_ms) {
-            oldest_ms = have[i]->datanode->heartbeat_ms;
-            oldest = i;
-        }
-        if (fullest == count || have[i]->remaining < have[fullest]->remaining) fullest = i;
-    }
-    return oldest < count ? oldest : fullest;
 }

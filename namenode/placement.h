@@ -1,7 +1,7 @@
 /*
- * Where replicas go: Apache's default policy (BlockPlacementPolicyDefault): first on the writer's node, second on another rack, third on
- * the second's rack, further ones anywhere, never more than (replicas - 1) / racks + 2 on a rack; nodes that are dead, stale for writes, decommissioning, full or
- * overloaded are passed over, and each refusal is counted by its reason, so that an error can say why.
+ * Where replicas go, by the policy of dfs.block.replicator.classname. Apache's default (BlockPlacementPolicyDefault): first on the writer's
+ * node, second on another rack, third on the second's rack, further ones anywhere, never more than (replicas - 1) / racks + 2 on a rack; nodes that are dead, stale
+ * for writes, decommissioning, full, slow or overloaded are passed over, and each refusal is counted by its reason, so that an error can say why.
  *
  * Core thread only; pure but for the core's seeded random numbers.
  */
@@ -9,6 +9,12 @@
 #define NAMENODE_PLACEMENT_H
 
 #include "namenode/dn_table.h"
+
+struct conf;
+struct core_conf;
+
+/* The placement part of core_conf. ERR_CONFIG: an unknown class. */
+int placement_conf_load(struct core_conf *out, const struct conf *conf, struct err *err) MUST_CHECK;
 
 struct placement_request {
     const char *writer_host; /* IP text of the caller; may be NULL */
@@ -45,7 +51,10 @@ size_t placement_choose_excess(struct core *core, struct storage *const *have, s
                                uint32_t keep, uint8_t policy, const struct datanode *added,
                                const char *delete_hint_uuid);
 
-/* True when the replicas sit on as many racks as the policy wants. */
+/* How many more replicas in the right places the policy wants (getAdditionalReplicasRequired): racks, upgrade domains, node groups. */
+uint32_t placement_lacks(const struct core *core, struct storage *const *have, size_t count,
+                         uint32_t replication);
+/* True when that is none. */
 bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count,
                          uint32_t replication);
 

@@ -25,7 +25,9 @@ bool redundancy_is_spread(const struct core *core, const struct block *block)
     size_t count, n = 0;
     const uint32_t *list = block_storages(core->blocks, block, &count);
 
-    if (topology_rack_count(core->datanodes.topology) <= 1) return true;
+    if (core->conf.placement == PLACEMENT_DEFAULT &&
+        topology_rack_count(core->datanodes.topology) <= 1)
+        return true;
     for (size_t i = 0; i < count; i++) {
         struct storage *storage = dn_storage(&core->datanodes, list[i]);
         enum replica_kind kind = replica_kind(core, block, storage);

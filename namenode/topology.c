@@ -17,7 +17,7 @@ struct topology {
     struct rack *racks; /* uthash by location; empty ones are removed */
     struct datanode **nodes;
     uint32_t count, capacity;
-    bool was_multi_rack;
+    bool was_multi_rack, node_groups;
     pthread_mutex_t lock;
     struct known_location *known; /* guarded by lock */
 };
@@ -50,13 +50,34 @@ void topology_free(struct topology *topology)
     mem_free(topology);
 }
 
+void topology_use_node_groups(struct topology *topology)
+{
+    assert(!topology->count);
+    topology->node_groups = true;
+}
+
+/* How much of a node's location names its rack; a location of one level is rack and node group in one. */
+static size_t rack_length(const struct topology *topology, const char *location)
+{
+    const char *last = topology->node_groups ? strrchr(location, '/') : NULL;
+
+    return last && last > location ? (size_t)(last - location) : strlen(location);
+}
+
+bool topology_same_rack(const struct topology *topology, const char *a, const char *b)
+{
+    size_t length = rack_length(topology, a);
+
+    return length == rack_length(topology, b) && memcmp(a, b, length) == 0;
+}
+
 static struct rack *rack_of(struct topology *topology, const char *location)
 {
     struct rack *rack = topology_rack(topology, location);
 
     if (rack) return rack;
     rack = NEW(struct rack);
-    rack->location = mem_strdup(location);
+    rack->location = mem_strndup(location, rack_length(topology, location));
     HASH_ADD_KEYPTR(hh, topology->racks, rack->location, strlen(rack->location), rack);
     if (HASH_COUNT(topology->racks) > 1) topology->was_multi_rack = true;
     return rack;
@@ -112,7 +133,7 @@ struct rack *topology_rack(const struct topology *topology, const char *location
 {
     struct rack *rack;
 
-    HASH_FIND_STR(topology->racks, location, rack);
+    HASH_FIND(hh, topology->racks, location, rack_length(topology, location), rack);
     return rack;
 }
 

@@ -15,7 +15,7 @@
 enum { TOPOLOGY_DEPTH_MAX = 16, TOPOLOGY_LOCATION_MAX = 1024 };
 
 struct rack {
-    char *location;
+    char *location; /* of the rack: without node groups, where there are some */
     struct datanode **nodes;
     uint32_t count, capacity;
     UT_hash_handle hh;
@@ -23,6 +23,12 @@ struct rack {
 
 struct topology *topology_new(void);
 void topology_free(struct topology *topology);
+
+/* Locations are "/rack/nodegroup" (NetworkTopologyWithNodeGroup): what is said of racks here is said of the part before. Before nodes come. */
+void topology_use_node_groups(struct topology *topology);
+/* The same rack, by locations of nodes. */
+bool topology_same_rack(const struct topology *topology, const char *location_a,
+                        const char *location_b);
 
 /* A node becomes a candidate for replicas on the rack `datanode->location`; dead and unregistered ones are none. */
 void topology_add(struct topology *topology, struct datanode *datanode);
@@ -33,7 +39,7 @@ uint32_t topology_node_count(const struct topology *topology);
 struct datanode *topology_node(const struct topology *topology, uint32_t index);
 uint32_t topology_rack_count(const struct topology *topology); /* racks with a live node */
 struct rack *topology_rack(const struct topology *topology,
-                           const char *location); /* NULL: no live node there */
+                           const char *location); /* a node's; NULL: no live node there */
 bool topology_was_multi_rack(
     const struct topology *topology); /* there were two racks once since the start */
 
