@@ -47,7 +47,10 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
     s->sync_on_close = conf_bool(conf, CONF_dfs_datanode_synconclose);
     s->use_hostname = conf_bool(conf, CONF_dfs_datanode_use_datanode_hostname);
     s->moves_max = (int)MAX(conf_int(conf, CONF_dfs_datanode_balance_max_concurrent_moves), 1);
-    s->volumes_tolerated = (int)conf_int(conf, CONF_dfs_datanode_failed_volumes_tolerated);
+    /* Where nobody decided, a datanode goes on with what it has: what was lost is copied, what is left serves. */
+    s->volumes_tolerated = conf_is_set(conf, CONF_dfs_datanode_failed_volumes_tolerated)
+                               ? (int)conf_int(conf, CONF_dfs_datanode_failed_volumes_tolerated)
+                               : -1;
 }
 
 /* ---- what can change while it runs ---- */

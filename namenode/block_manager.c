@@ -41,6 +41,7 @@ void block_manager_free(struct block_manager *manager)
     HASH_ITER (hh, manager->pending, pending, next_pending) {
         HASH_DEL(manager->pending, pending);
         mem_free(pending->targets);
+        mem_free(pending->sources);
         mem_free(pending);
     }
     for (int i = 0; i < REDUNDANCY_LEVELS; i++) roaring_bitmap_free(manager->queues[i]);
@@ -280,6 +281,18 @@ bool replica_is_doomed(const struct storage *storage, const struct block_id *id)
     return doomed && doomed->generation_stamp == id->generation_stamp;
 }
 
+bool replica_is_leaving(const struct datanode *node, uint64_t id)
+{
+    const struct storage *storage;
+    struct doomed_replica *doomed;
+
+    LIST_FOREACH (storage, &node->storages, of_datanode) {
+        HASH_FIND(hh, storage->doomed, &id, sizeof id, doomed);
+        if (doomed) return true;
+    }
+    return false;
+}
+
 void replica_mark_excess(struct core *core, struct block *block, struct storage *storage)
 {
     struct block_id id = block_name(block);
@@ -343,6 +356,41 @@ void replicas_delete_corrupt(struct core *core, struct block *block)
             delete_corrupt(core, block, &replica, numbers.stale > 0) && last)
             break;
     }
+}
+
+static bool has_good_replica(const struct core *core, const struct block *block)
+{
+    size_t count;
+    const uint32_t *list = block_storages(core->blocks, block, &count);
+
+    for (size_t i = 0; i < count; i++) {
+        const struct storage *storage = dn_storage(&core->datanodes, list[i]);
+        if (replica_kind(core, block, storage) == KIND_LIVE && !storage->stale &&
+            !dn_is_stale(core, storage->datanode))
+            return true;
+    }
+    return false;
+}
+
+bool replicas_make_room(struct core *core, struct block *block)
+{
+    const struct corrupt_block *entry = corrupt_entry(core, block);
+    struct replica_numbers numbers;
+
+    if (!entry || !block_is_complete(block) || !has_good_replica(core, block)) return false;
+    replicas_count(core, block, &numbers);
+    if (replicas_usable(&numbers) < core->conf.replication_min) return false;
+    for (uint32_t i = 0; i < entry->count; i++) {
+        struct corrupt_replica replica = entry->replicas[i];
+        const struct storage *storage = dn_storage(&core->datanodes, replica.storage);
+        const struct datanode *node = storage->datanode;
+        if (!node->alive || node->admin_state != DN_NORMAL || storage->failed) continue;
+        log_info("BLOCK* the corrupt replica of blk_%" PRId64 "_%" PRIu64
+                 " on %s makes room for a good one",
+                 (int64_t)block->id, (uint64_t)block->generation_stamp, dn_name(node));
+        return delete_corrupt(core, block, &replica, false);
+    }
+    return false;
 }
 
 void replica_mark_corrupt(struct core *core, struct block *block, struct storage *storage,
@@ -503,7 +551,7 @@ bool block_try_complete(struct core *core, struct block *block)
             awaited[count++] = storage;
     }
     block_set_state(core, block, BLOCK_COMPLETE);
-    redundancy_pending_add(core, block, awaited, count);
+    redundancy_pending_add(core, block, NULL, awaited, count);
     return true;
 }
 

@@ -67,6 +67,8 @@ struct pending_block {
     uint32_t reference;
     uint32_t count, capacity;
     uint32_t *targets; /* storage numbers */
+    uint32_t *sources; /* from where: storage numbers, of as many; 0 a writer's pipeline */
+    uint32_t sources_capacity;
     int64_t since_ms;
     UT_hash_handle hh;
     TAILQ_ENTRY(pending_block) by_age;
@@ -161,6 +163,9 @@ const struct corrupt_replica *replica_corrupt(const struct core *core, const str
                                               uint32_t storage_number); /* NULL: not */
 /* Deletes the replicas known corrupt: only called with enough good ones. */
 void replicas_delete_corrupt(struct core *core, struct block *block);
+/* A bad replica goes although there are too few good ones: its node is the only place left for another good one. Only with a good one on a
+ * datanode that is heard of. False when none may go now. */
+bool replicas_make_room(struct core *core, struct block *block);
 /* The datanode is to delete exactly this replica. DELETE_SURPLUS, DELETE_BAD: the block exists, so that reports of the replica are no news. */
 enum delete_reason { DELETE_UNKNOWN, DELETE_SURPLUS, DELETE_BAD };
 void replica_delete(struct storage *storage, const struct block_id *id, enum delete_reason reason);
@@ -170,6 +175,8 @@ void replica_doom_again(struct storage *storage, const struct block_id *id);
 /* A full report is through: replicas to be deleted that it did not name are gone. */
 void replica_forget_undone(struct storage *storage);
 bool replica_is_doomed(const struct storage *storage, const struct block_id *id);
+/* One of the node's disks is to delete a replica of this block, of any stamp: a copy sent there now would meet it. */
+bool replica_is_leaving(const struct datanode *node, uint64_t id);
 /* A bad replica of a datanode that died is bad still when it comes back. replica_recall_bad() forgets it, and answers whether it was. */
 bool replica_recall_bad(struct storage *storage, const struct block_id *id);
 /* This replica is one too many: it counts no longer and is deleted. */

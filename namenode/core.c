@@ -20,7 +20,6 @@ enum {
     REPLICATION_LIMIT = 1023, /* what an inode and a block hold */
     RETRY_CACHE_BYTES = 32 << 20,
     XATTR_SIZE_HARD_LIMIT = 32768, /* DFS_NAMENODE_MAX_XATTR_SIZE_HARD_LIMIT */
-    STALE_HEARTBEATS_MIN = 3,      /* dfs.namenode.stale.datanode.minimum.interval */
 };
 
 /* ---- life ---- */
@@ -196,6 +195,11 @@ static int load_work(struct core_conf *out, const struct conf *conf, struct err 
     return rc;
 }
 
+static int64_t stale_heartbeats(const struct conf *conf)
+{
+    return MIN(MAX(conf_int(conf, CONF_dfs_namenode_stale_datanode_minimum_interval), 1), 1000000);
+}
+
 static void load_times(struct core_conf *out, const struct conf *conf)
 {
     out->snapshot_max = (uint32_t)conf_int(conf, CONF_dfs_namenode_snapshot_max_limit);
@@ -213,7 +217,7 @@ static void load_times(struct core_conf *out, const struct conf *conf)
     out->heartbeat_interval_ms = MAX(conf_ms(conf, CONF_dfs_heartbeat_interval), 1);
     out->heartbeat_recheck_ms = MAX(conf_ms(conf, CONF_dfs_namenode_heartbeat_recheck_interval), 1);
     out->stale_interval_ms = MAX(conf_ms(conf, CONF_dfs_namenode_stale_datanode_interval),
-                                 STALE_HEARTBEATS_MIN * out->heartbeat_interval_ms);
+                                 stale_heartbeats(conf) * out->heartbeat_interval_ms);
     out->lease_hard_limit_ms = conf_ms(conf, CONF_dfs_namenode_lease_hard_limit_sec);
     out->retry_cache_expiry_ms = conf_ms(conf, CONF_dfs_namenode_retrycache_expirytime_millis);
 }

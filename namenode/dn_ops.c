@@ -20,6 +20,7 @@ enum {
     NAME_LENGTH_MAX = 255,
     STORAGES_MAX = 1024,
     CAPABILITY_REPORT_BUFFERS = 1,
+    CLONE_HEARTBEATS = 3, /* within so many a datanode counts as heard of */
     FAILED_LOCATIONS_MAX = 256
 };
 
@@ -177,6 +178,36 @@ static int check_admission(struct core *core, const struct op *op,
     return 0;
 }
 
+/* Two datanodes with the same disks, of which one is a copy of the other, would take turns here for ever, each with its own replicas. One that
+ * moved is let in; when it turns up again at its old address while it is heard of at the new one, that one is the copy. */
+static int check_clone(struct core *core, const struct op *op, const Pb__DatanodeRegistration *r,
+                       const char *ip, struct err *err)
+{
+    struct datanode *node = node_of(core, r);
+    char address[sizeof node->address];
+
+    snprintf(address, sizeof address, "%s:%u", ip, r->datanodeid->xferport);
+    if (!node || str_eq(node->address, address)) return 0;
+    bool serving = node->alive && core->now_ms - node->heartbeat_ms <
+                                      CLONE_HEARTBEATS * core->conf.heartbeat_interval_ms;
+    if (serving && str_eq(node->clone_at, address))
+        return err_set(err, ERR_IO,
+                       "Data node %s is attempting to report storage ID %s. Node %s is expected "
+                       "to serve this storage.",
+                       registration_text(r, op->arena), node->uuid, dn_name(node));
+    if (serving && str_eq(node->moved_from, address)) {
+        log_warn("BLOCK* registerDatanode: %s and %s have the same disks (%s): the second is "
+                 "refused from now on",
+                 address, dn_name(node), node->uuid);
+        snprintf(node->clone_at, sizeof node->clone_at, "%s", node->address);
+        node->moved_from[0] = '\0';
+        return 0;
+    }
+    node->clone_at[0] = '\0';
+    snprintf(node->moved_from, sizeof node->moved_from, "%s", node->address);
+    return 0;
+}
+
 static void replace_text(char **slot, const char *text)
 {
     char *copy = text ? mem_strdup(text) : NULL;
@@ -279,6 +310,7 @@ int op_register_datanode(struct core *core, struct op *op,
     if (!rc) rc = check_version(core, op, r, err);
     if (!rc) rc = verify(core, op, r, err);
     if (!rc) rc = check_admission(core, op, r, ip, err);
+    if (!rc) rc = check_clone(core, op, r, ip, err);
     if (rc) {
         log_warn("registration refused: %s", err ? err->text : "");
         return rc;

@@ -108,6 +108,9 @@ struct datanode {
     bool excluded;   /* by the hosts files */
     bool disallowed; /* not on the include list any more: not let in again */
     bool heartbeated_since_registration;
+    char moved_from[64]; /* the address it had before it registered at another one; "" */
+    char clone_at
+        [64]; /* an address at which a copy of its disks serves: refused while the node is heard of; "" */
     bool wiped;           /* to be forgotten once its blocks are off (monitor.c) */
     int64_t heartbeat_ms; /* monotonic time of the last heartbeat */
     int64_t heartbeat_wall_ms;

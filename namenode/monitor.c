@@ -15,6 +15,7 @@ enum {
     ROLL_MS = 600000, /* promised writes are forgotten after one or two of these */
     NODES_MAX = BLOCK_REPLICAS_MAX,
     TARGETS_MAX = 64,
+    LEAVING_MAX = 8,
 };
 
 /* ---- dead nodes ---- */
@@ -44,6 +45,7 @@ void monitor_node_dead(struct core *core, struct datanode *datanode)
         else
             storage_purge(core, storage);
     }
+    redundancy_pending_node_gone(core, datanode);
     safemode_check(core);
 }
 
@@ -104,22 +106,22 @@ struct copy_plan {
     struct datanode *holding
         [NODES_MAX]; /* all nodes with a replica, good or bad, and those that will get one: no targets */
     size_t existing_count, holding_count;
-    struct datanode *source;
+    struct storage *source;
 };
 
 /* Nodes on their way out first: they serve nobody else. Among equals any. A node with as many copies to send as it may is
  * passed over, later for the most urgent blocks (chooseSourceDatanodes). */
-static void consider_source(struct core *core, struct copy_plan *plan, struct datanode *node,
+static void consider_source(struct core *core, struct copy_plan *plan, struct storage *storage,
                             enum replica_kind kind, enum redundancy_level level, uint32_t *seen)
 {
     bool leaving = kind == KIND_DECOMMISSIONING || kind == KIND_ENTERING_MAINTENANCE;
-    uint32_t load = node->work.transfer_count;
+    uint32_t load = storage->datanode->work.transfer_count;
 
     if (load >= core->conf.replication_max_streams_hard) return;
     if (level != REDUNDANCY_HIGHEST && !leaving && load >= core->conf.replication_max_streams)
         return;
     if (plan->source && kind == KIND_DECOMMISSIONED) return;
-    if (core_random(core) % ++*seen == 0 || !plan->source) plan->source = node;
+    if (core_random(core) % ++*seen == 0 || !plan->source) plan->source = storage;
 }
 
 static void gather(struct core *core, struct block *block, enum redundancy_level level,
@@ -138,7 +140,7 @@ static void gather(struct core *core, struct block *block, enum redundancy_level
         if (kind == KIND_LIVE || kind == KIND_READ_ONLY)
             plan->existing[plan->existing_count++] = storage;
         if (is_source(kind) && storage->datanode->alive)
-            consider_source(core, plan, storage->datanode, kind, level, &seen);
+            consider_source(core, plan, storage, kind, level, &seen);
     }
     for (uint32_t i = 0; pending && i < pending->count && plan->holding_count < NODES_MAX; i++) {
         struct storage *storage = dn_storage(&core->datanodes, pending->targets[i]);
@@ -155,6 +157,24 @@ static bool brings_spread(const struct core *core, struct copy_plan *plan, struc
     if (plan->existing_count == NODES_MAX) return false;
     plan->existing[plan->existing_count] = target;
     return placement_lacks(core, plan->existing, plan->existing_count + 1, replication) < lacking;
+}
+
+/* None on which an old replica of the block still waits to be deleted: the datanode would refuse the copy. */
+static size_t choose_targets(struct core *core, uint64_t id, struct placement_request *request,
+                             struct copy_plan *plan, struct storage **targets)
+{
+    for (int i = 0; i < LEAVING_MAX; i++) {
+        size_t count = placement_choose(core, request, targets, NULL), good = 0;
+        for (size_t k = 0; k < count; k++) {
+            if (!replica_is_leaving(targets[k]->datanode, id))
+                targets[good++] = targets[k];
+            else if (plan->holding_count < NODES_MAX)
+                plan->holding[plan->holding_count++] = targets[k]->datanode;
+        }
+        if (good || !count) return good;
+        request->excluded_count = plan->holding_count;
+    }
+    return 0;
 }
 
 static bool schedule_copy(struct core *core, struct block *block, enum redundancy_level level)
@@ -175,7 +195,7 @@ static bool schedule_copy(struct core *core, struct block *block, enum redundanc
              have = numbers.of[KIND_LIVE] + pending;
     const struct inode *file = inode_at(core->tree.inodes, block->inode);
     struct placement_request request = {
-        .writer_host = plan.source->ip,
+        .writer_host = plan.source->datanode->ip,
         .wanted = MIN(have < expected ? expected - have : 1, (uint32_t)TARGETS_MAX),
         .block_size = inode_block_size(core->tree.inodes, file),
         .storage_policy = storage_policy_effective(core->tree.inodes, file),
@@ -184,18 +204,20 @@ static bool schedule_copy(struct core *core, struct block *block, enum redundanc
         .excluded = plan.holding,
         .excluded_count = plan.holding_count,
     };
-    size_t count = placement_choose(core, &request, targets, NULL);
+    size_t count = choose_targets(core, block->id, &request, &plan, targets);
+    if (!count && have < expected && block->corrupt_count && replicas_make_room(core, block))
+        redundancy_update(core, block);
     if (!count) return false;
     if (have >= expected && !brings_spread(core, &plan, targets[0], block->replication))
         return false;
 
     struct block_id id = block_name(block);
-    dn_add_transfer(plan.source, &id, targets, count);
+    dn_add_transfer(plan.source->datanode, &id, targets, count);
     for (size_t i = 0; i < count; i++) targets[i]->scheduled++;
-    redundancy_pending_add(core, block, targets, count);
+    redundancy_pending_add(core, block, plan.source, targets, count);
     redundancy_update(core, block);
     log_debug("BLOCK* ask %s to replicate blk_%" PRId64 "_%" PRIu64 " to %zu datanode(s), first %s",
-              dn_name(plan.source), (int64_t)id.id, id.generation_stamp, count,
+              dn_name(plan.source->datanode), (int64_t)id.id, id.generation_stamp, count,
               dn_name(targets[0]->datanode));
     return true;
 }

@@ -145,6 +145,7 @@ static void free_pending(struct core *core, struct pending_block *entry)
     HASH_DEL(core->manager->pending, entry);
     TAILQ_REMOVE(&core->manager->pending_by_age, entry, by_age);
     mem_free(entry->targets);
+    mem_free(entry->sources);
     mem_free(entry);
 }
 
@@ -155,8 +156,8 @@ uint32_t redundancy_pending(const struct core *core, const struct block *block)
     return entry ? entry->count : 0;
 }
 
-void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets,
-                            size_t count)
+void redundancy_pending_add(struct core *core, struct block *block, const struct storage *source,
+                            struct storage *const *targets, size_t count)
 {
     struct pending_block *entry = pending_entry(core, block);
 
@@ -173,6 +174,8 @@ void redundancy_pending_add(struct core *core, struct block *block, struct stora
     TAILQ_INSERT_TAIL(&core->manager->pending_by_age, entry, by_age);
     for (size_t i = 0; i < count && entry->count < PENDING_TARGETS_MAX; i++) {
         GROW(entry->targets, entry->capacity, entry->count + 1);
+        GROW(entry->sources, entry->sources_capacity, entry->count + 1);
+        entry->sources[entry->count] = source ? source->number : 0;
         entry->targets[entry->count++] = targets[i]->number;
     }
 }
@@ -194,6 +197,17 @@ bool redundancy_is_target(const struct core *core, const struct block *block,
     return false;
 }
 
+/* Answers true when that was the last one: the entry is gone. */
+static bool drop_target(struct core *core, struct pending_block *entry, uint32_t at)
+{
+    entry->count--;
+    entry->targets[at] = entry->targets[entry->count];
+    entry->sources[at] = entry->sources[entry->count];
+    if (entry->count) return false;
+    free_pending(core, entry);
+    return true;
+}
+
 void redundancy_pending_arrived(struct core *core, struct block *block,
                                 const struct storage *storage)
 {
@@ -201,10 +215,34 @@ void redundancy_pending_arrived(struct core *core, struct block *block,
 
     for (uint32_t i = 0; entry && i < entry->count; i++) {
         if (!on_same_node(core, entry->targets[i], storage)) continue;
-        entry->targets[i] = entry->targets[--entry->count];
-        if (!entry->count) free_pending(core, entry);
+        drop_target(core, entry, i);
         core->manager->replicas_created++;
         return;
+    }
+}
+
+static bool is_on(const struct core *core, uint32_t number, const struct datanode *node)
+{
+    const struct storage *storage = dn_storage(&core->datanodes, number);
+
+    return storage && storage->datanode == node;
+}
+
+void redundancy_pending_node_gone(struct core *core, const struct datanode *node)
+{
+    struct pending_block *entry, *next;
+
+    for (entry = TAILQ_FIRST(&core->manager->pending_by_age); entry; entry = next) {
+        struct block *block = block_at(core->blocks, entry->reference);
+        bool lost = false, gone = false;
+        next = TAILQ_NEXT(entry, by_age);
+        for (uint32_t i = entry->count; i-- > 0 && !gone;) {
+            if (!is_on(core, entry->targets[i], node) && !is_on(core, entry->sources[i], node))
+                continue;
+            lost = true;
+            gone = drop_target(core, entry, i);
+        }
+        if (lost) redundancy_update(core, block);
     }
 }
 

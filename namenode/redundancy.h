@@ -35,8 +35,11 @@ bool redundancy_is_enough(const struct core *core, const struct block *block,
 bool redundancy_is_spread(const struct core *core, const struct block *block);
 
 uint32_t redundancy_pending(const struct core *core, const struct block *block);
-void redundancy_pending_add(struct core *core, struct block *block, struct storage *const *targets,
-                            size_t count);
+void redundancy_pending_add(struct core *core, struct block *block, const struct storage *source,
+                            struct storage *const *targets,
+                            size_t count); /* source NULL: a writer's pipeline */
+/* Copies from and to a datanode that is gone do not arrive: their blocks are looked at again at once. */
+void redundancy_pending_node_gone(struct core *core, const struct datanode *node);
 bool redundancy_is_target(const struct core *core, const struct block *block,
                           const struct storage *storage); /* a copy is on its way there */
 /* One of the expected copies is there. */

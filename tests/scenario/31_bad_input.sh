@@ -222,7 +222,7 @@ for i in 1 2 3 4; do dfs -put "$WORK/more" "/none/n$i"; done
 daemon_kill datanode2
 printf 'garbage\n' > "$CLUSTER/datanode2/data2/current/VERSION"
 # shellcheck disable=SC2086
-check "one is damaged: refused, as no failure is tolerated" fails_saying "data2|Too many failed volumes" daemon_refused datanode2 $two
+check "one is damaged: refused, as no failure is tolerated" fails_saying "data2|Too many failed volumes" daemon_refused datanode2 $two -D dfs.datanode.failed.volumes.tolerated=0
 # shellcheck disable=SC2086
 check "with one tolerated it serves the other" restart datanode2 $two -D dfs.datanode.failed.volumes.tolerated=1
 check "and says which is out" log_says datanode2 'data2'

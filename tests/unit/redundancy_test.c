@@ -567,6 +567,93 @@ static void test_block_recovery(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
 
+/* Every datanode has a replica, one of them a bad one: it makes room for a good one. */
+static void test_the_bad_replica_s_node_is_the_only_place_left(void **state)
+{
+    struct block *block = STORED(6, 0, 1, 2, 3, 4, 5);
+    struct block_id id = block_name(block);
+    (void)state;
+
+    replica_mark_corrupt(&f.core, block, disks[3], &id, CORRUPT_REPORTED);
+    fixture_pass(&f, 4000, false);
+    assert_false(block_has_storage(f.core.blocks, block, disks[3]->number));
+    assert_int_equal(redundancy_pending(&f.core, block), 0); /* not before the old one is gone */
+    assert_true(replica_is_leaving(nodes[3], block->id));
+    assert_int_equal(obey(nodes[3]), 1);
+    assert_false(replica_is_leaving(nodes[3], block->id));
+    fixture_pass(&f, 4000, true);
+    assert_true(redundancy_is_target(&f.core, block, disks[3]));
+}
+
+static void test_a_bad_replica_stays_while_no_good_one_is_heard_of(void **state)
+{
+    struct block *block = STORED(6, 0, 1, 2, 3, 4, 5);
+    struct block_id id = block_name(block);
+    (void)state;
+
+    for (int i = 1; i < NODES; i++)
+        replica_mark_corrupt(&f.core, block, disks[i], &id, CORRUPT_REPORTED);
+    nodes[0]->heartbeat_ms -= f.core.conf.stale_interval_ms;
+    assert_false(replicas_make_room(&f.core, block));
+    assert_int_equal(block->corrupt_count, 5);
+    nodes[0]->heartbeat_ms = f.core.now_ms;
+    assert_true(replicas_make_room(&f.core, block));
+    assert_int_equal(block->corrupt_count, 4);
+}
+
+/* Its target or its source dies: nobody waits five minutes for the copy. */
+static void test_copies_of_the_dead_are_given_up_at_once(void **state)
+{
+    (void)state;
+    for (int source = 0; source < 2; source++) {
+        struct block *block = STORED(3, 0, 1);
+        monitor_schedule_copies(&f.core, 10);
+        const struct pending_block *pending = redundancy_pending_entry(&f.core, block);
+        assert_non_null(pending);
+        assert_int_equal(pending->count, 1);
+        uint32_t number = source ? pending->sources[0] : pending->targets[0];
+        struct datanode *gone = dn_storage(&f.core.datanodes, number)->datanode;
+        monitor_node_dead(&f.core, gone);
+        assert_int_equal(redundancy_pending(&f.core, block), 0);
+        fixture_pass(&f, 4000, true);
+        assert_int_equal(redundancy_pending(&f.core, block), source ? 2 : 1);
+    }
+}
+
+static int come(const char *ip, const char *uuid)
+{
+    struct err err = ERR_INIT;
+
+    return fixture_register(&f, ip, uuid, &err);
+}
+
+/* A copy of a datanode's disks on another machine is refused while the datanode is heard of. */
+static void test_a_clone_is_refused(void **state)
+{
+    char uuid[64];
+    (void)state;
+
+    snprintf(uuid, sizeof uuid, "%s", nodes[2]->uuid);
+    assert_int_equal(come("10.7.7.7", uuid), 0); /* it may have moved */
+    assert_string_equal(nodes[2]->ip, "10.7.7.7");
+    fixture_pass(&f, 1000, true);
+    assert_int_equal(come("10.0.2.3", uuid), 0); /* but here it is again */
+    assert_string_equal(nodes[2]->ip, "10.0.2.3");
+    for (int i = 0; i < 3; i++) {
+        fixture_pass(&f, 2000, true);
+        assert_int_equal(come("10.7.7.7", uuid), ERR_IO);
+        assert_string_equal(nodes[2]->ip, "10.0.2.3");
+    }
+    fixture_pass(&f, 20000, false); /* the first one is silent: then this is the datanode */
+    assert_int_equal(come("10.7.7.7", uuid), 0);
+    assert_int_equal(come("10.0.2.3", uuid), 0);
+    assert_int_equal(come("10.7.7.7", uuid), ERR_IO);
+    for (int i = 0; i < 4; i++) { /* a silent one may go back and forth */
+        fixture_pass(&f, 12000, false);
+        assert_int_equal(come(i % 2 ? "10.0.2.3" : "10.7.7.7", uuid), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -589,6 +676,10 @@ int main(void)
         TEST(test_maintenance),
         TEST(test_failed_disk),
         TEST(test_another_node_at_the_address),
+        TEST(test_the_bad_replica_s_node_is_the_only_place_left),
+        TEST(test_a_bad_replica_stays_while_no_good_one_is_heard_of),
+        TEST(test_copies_of_the_dead_are_given_up_at_once),
+        TEST(test_a_clone_is_refused),
         TEST(test_block_recovery),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
