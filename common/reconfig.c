@@ -21,6 +21,7 @@ struct reconfig {
     int64_t start_ms, end_ms;
     struct change *changes; /* by the last run; room for all keys */
     size_t change_count;
+    bool *refused; /* by key: the last change was; it may have been made in part */
 };
 
 struct reconfig *reconfig_new(const struct conf *conf, const enum conf_id *keys, size_t key_count,
@@ -35,6 +36,7 @@ struct reconfig *reconfig_new(const struct conf *conf, const enum conf_id *keys,
     r->base = conf;
     r->now = conf_copy(conf);
     r->changes = NEW_ARRAY(struct change, key_count);
+    r->refused = mem_zalloc(MAX(key_count, (size_t)1) * sizeof *r->refused);
     pthread_mutex_init(&r->lock, NULL);
     return r;
 }
@@ -54,21 +56,24 @@ void reconfig_free(struct reconfig *r)
     if (!r) return;
     forget_changes(r);
     mem_free(r->changes);
+    mem_free(r->refused);
     conf_free(r->now);
     pthread_mutex_destroy(&r->lock);
     mem_free(r);
 }
 
-static void apply_key(struct reconfig *r, enum conf_id id, const struct conf *fresh)
+static void apply_key(struct reconfig *r, size_t at, const struct conf *fresh)
 {
+    enum conf_id id = r->keys[at];
     const char *key = conf_key(id)->name, *before = conf_str(r->now, id),
                *after = conf_str(fresh, id);
     struct err err = ERR_INIT;
 
-    if (str_eq(before, after)) return;
+    if (str_eq(before, after) && !r->refused[at]) return;
     struct change *c = &r->changes[r->change_count++];
     *c = (struct change){.id = id, .before = mem_strdup(before), .after = mem_strdup(after)};
     int rc = r->apply(r->context, id, fresh, &err);
+    r->refused[at] = rc != 0;
     if (!rc && *after) rc = conf_set(r->now, key, after, &err);
     if (!rc && !*after) conf_unset(r->now, key);
     if (rc) {
@@ -90,7 +95,7 @@ int reconfig_run(struct reconfig *r, struct err *err)
     if (!rc) {
         forget_changes(r);
         r->start_ms = start_ms;
-        for (size_t i = 0; i < r->key_count; i++) apply_key(r, r->keys[i], fresh);
+        for (size_t i = 0; i < r->key_count; i++) apply_key(r, i, fresh);
         r->end_ms = clock_wall_ms();
     }
     conf_free(fresh);

@@ -13,6 +13,7 @@
 #include "datanode/scan_block.h"
 #include "datanode/scan_diff.h"
 #include "datanode/syncer.h"
+#include "datanode/volume_swap.h"
 #include "datanode/xceiver.h"
 
 enum {
@@ -56,6 +57,7 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
 /* ---- what can change while it runs ---- */
 
 static const enum conf_id reconfigurable[] = {
+    CONF_dfs_datanode_data_dir,
     CONF_dfs_heartbeat_interval,
     CONF_dfs_blockreport_intervalMsec,
     CONF_dfs_datanode_balance_max_concurrent_moves,
@@ -71,6 +73,7 @@ static int reconfigure(void *context, enum conf_id id, const struct conf *fresh,
         return err_set(err, ERR_CONFIG, "dfs.heartbeat.interval must be above 0");
     read_settings(&settings, fresh);
     switch ((int)id) {
+    case CONF_dfs_datanode_data_dir: return volume_swap(dn, fresh, err);
     case CONF_dfs_heartbeat_interval: dn->settings.heartbeat_ms = settings.heartbeat_ms; break;
     case CONF_dfs_blockreport_intervalMsec: dn->settings.report_ms = settings.report_ms; break;
     case CONF_dfs_datanode_balance_max_concurrent_moves:
@@ -87,20 +90,12 @@ static int reconfigure(void *context, enum conf_id id, const struct conf *fresh,
 
 /* ---- volumes ---- */
 
-static bool too_many_failed(const struct datanode *dn, size_t configured, size_t failed)
-{
-    int tolerated = dn->settings.volumes_tolerated;
-
-    if (failed >= configured) return true;
-    return tolerated >= 0 && failed > (size_t)tolerated;
-}
-
 static int open_volumes(struct datanode *dn, struct volume ***volumes, size_t *count,
                         struct err *err)
 {
     char **words = conf_list(dn->conf, CONF_dfs_datanode_data_dir);
     size_t configured = 0, failed = 0;
-    int rc = 0;
+    int rc = 0, tolerated = dn->settings.volumes_tolerated;
 
     while (words[configured]) configured++;
     *volumes = NEW_ARRAY(struct volume *, MAX(configured, (size_t)1));
@@ -109,16 +104,15 @@ static int open_volumes(struct datanode *dn, struct volume ***volumes, size_t *c
     if (configured > REPLICA_VOLUMES_MAX)
         rc = err_set(err, ERR_CONFIG, "more than %d data folders", REPLICA_VOLUMES_MAX);
     for (size_t i = 0; i < configured && !rc; i++) {
-        rc = volume_open(words[i], dn->conf, (uint16_t)*count, &(*volumes)[*count], err);
-        if (!rc) {
-            (*count)++;
-            continue;
+        rc = volume_open(words[i], dn->conf, (uint16_t)i, &(*volumes)[i], err);
+        if (rc) {
+            log_error("data folder %s: %s", words[i], err->text);
+            (*volumes)[i] = volume_failed_new(words[i], (uint16_t)i);
+            failed++;
+            if (failed < configured && (tolerated < 0 || failed <= (size_t)tolerated)) rc = 0;
         }
-        log_error("data folder %s: %s", words[i], err->text);
-        failed++;
-        if (!too_many_failed(dn, configured, failed)) rc = 0;
+        ++*count;
     }
-    atomic_store(&dn->failed_volumes, (int)failed);
     conf_list_free(words);
     return rc;
 }
@@ -128,23 +122,6 @@ struct disk_job {
     struct volume *volume;
 };
 
-/* What was on it is no longer offered: the next full report lacks it, and the namenode makes new
- * replicas. */
-static void drop_volume(struct datanode *dn, const struct volume *volume)
-{
-    for (size_t i = 0; i < dn->dataset->pool_count; i++) {
-        struct block_pool *pool = dn->dataset->pools[i];
-        struct replica_list list = {0};
-        for (unsigned cursor = 0; replica_map_next(pool->map, &cursor, &list);) {
-            for (size_t k = 0; k < list.count; k++)
-                if (list.items[k].volume == volume->index && !replica_is_open(&list.items[k]))
-                    replica_map_remove(pool->map, &list.items[k]);
-            replica_list_clear(&list);
-        }
-        replica_list_release(&list);
-    }
-}
-
 static void check_disk(void *arg)
 {
     struct disk_job *job = arg;
@@ -153,6 +130,7 @@ static void check_disk(void *arg)
     struct err err = ERR_INIT;
 
     mem_free(job);
+    if (atomic_load(&volume->failed)) return;
     if (!volume_check(volume, &err)) {
         log_info("the disk of %s passed its check", volume->dir);
         pthread_mutex_lock(&dn->lock);
@@ -161,17 +139,16 @@ static void check_disk(void *arg)
         return;
     }
     log_error("volume %s has failed: %s", volume->dir, err.text);
-    atomic_store(&volume->failed, true);
-    atomic_store(&dn->last_volume_failure_ms, clock_wall_ms());
-    size_t failed = (size_t)atomic_fetch_add(&dn->failed_volumes, 1) + 1;
-    drop_volume(dn, volume);
-    bool fatal = too_many_failed(dn, dn->dataset->volume_count, failed);
+    volume_fail(volume);
+    /* What was on it is no longer offered: the namenode makes new replicas. */
+    dataset_drop_volume(dn->dataset, volume);
+    struct err too_many = ERR_INIT;
+    bool fatal = dataset_check_failures(dn->dataset, &too_many) != 0;
     char *text = mem_printf("DataNode failed volumes:%s;", volume->dir);
     nn_report_error(dn, fatal ? NN_ERROR_FATAL_DISK : NN_ERROR_DISK, text);
     mem_free(text);
     if (fatal) {
-        log_error("DataNode is shutting down: %zu volumes failed, %d are tolerated", failed,
-                  dn->settings.volumes_tolerated);
+        log_error("DataNode is shutting down: %s", too_many.text);
         datanode_shutdown(dn, 1);
         return;
     }
@@ -187,7 +164,7 @@ static void on_disk_error(void *arg, struct volume *volume, const struct err *er
     struct err busy = ERR_INIT;
 
     pthread_mutex_lock(&dn->lock);
-    bool checking = dn->disk_failed[volume->index];
+    bool checking = dn->disk_failed[volume->index] || atomic_load(&volume->failed);
     dn->disk_failed[volume->index] = true;
     pthread_mutex_unlock(&dn->lock);
     if (checking) return;
@@ -253,6 +230,8 @@ static int start(struct datanode *dn, struct err *err)
         reconfig_new(dn->conf, reconfigurable, ARRAY_LEN(reconfigurable), reconfigure, dn);
     int rc = open_volumes(dn, &volumes, &count, err);
     dn->dataset = dataset_new(volumes, count);
+    dn->dataset->failures_tolerated = dn->settings.volumes_tolerated;
+    if (!rc) rc = volume_picker_conf(&dn->dataset->picker, dn->conf, err);
     if (rc) return rc;
     dn->dataset->size_default = conf_size(dn->conf, CONF_dfs_blocksize);
     if (str_eq(conf_str(dn->conf, CONF_dfs_datanode_startup), "ROLLBACK"))

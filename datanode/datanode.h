@@ -76,8 +76,6 @@ struct datanode {
     atomic_int transfers_running; /* xmitsInProgress */
     atomic_int moves_running;
     _Atomic int64_t balance_bandwidth;
-    atomic_int failed_volumes;
-    _Atomic int64_t last_volume_failure_ms;
     _Atomic uint64_t bytes_read, bytes_written, blocks_read, blocks_written;
     atomic_bool end_asked;  /* by a call, which is to be answered first */
     atomic_bool restarting; /* writers are told that it is back soon (OOB_RESTART) */

@@ -25,9 +25,11 @@ struct dataset *dataset_new(struct volume **volumes, size_t count)
 {
     struct dataset *dataset = NEW(struct dataset);
 
-    dataset->volumes = volumes;
+    dataset->volumes = NEW_ARRAY(struct volume *, REPLICA_VOLUMES_MAX);
+    for (size_t i = 0; i < count; i++) dataset->volumes[i] = volumes[i];
+    mem_free(volumes);
     dataset->volume_count = count;
-    dataset->picker.volumes = volumes;
+    dataset->picker.volumes = dataset->volumes;
     dataset->picker.count = count;
     dataset->deleter =
         worker_pool_new("delete", (int)MIN(MAX(count, (size_t)1), (size_t)16), DELETER_QUEUE);
@@ -39,7 +41,7 @@ struct dataset *dataset_new(struct volume **volumes, size_t count)
 static void pool_free(struct block_pool *pool)
 {
     if (!pool) return;
-    for (size_t i = 0; pool->dirs && i < pool->dataset->volume_count; i++) mem_free(pool->dirs[i]);
+    for (size_t i = 0; i < pool->dataset->volume_count; i++) mem_free(pool->dirs[i]);
     mem_free(pool->dirs);
     mem_free(pool->use);
     replica_map_free(pool->map);
@@ -56,21 +58,74 @@ void dataset_free(struct dataset *dataset)
     mem_free(dataset);
 }
 
-/* Identities first, as a formatted folder decides the uuid of the others. */
+/* A disk copied onto another one: the namenode would take the two for one. */
+int dataset_check_duplicate(const struct dataset *dataset, const struct volume *volume,
+                            struct err *err)
+{
+    for (size_t i = 0; *volume->uuid && i < dataset->volume_count; i++) {
+        const struct volume *other = dataset->volumes[i];
+        if (other == volume || atomic_load(&other->failed) || !str_eq(other->uuid, volume->uuid))
+            continue;
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "Found duplicated storage UUID: %s in %s and %s.", volume->uuid, other->dir,
+                       volume->dir);
+    }
+    return 0;
+}
+
+static int open_storage(struct volume *volume, const struct namespace_info *info, const char *uuid,
+                        enum dn_startup startup, struct err *err)
+{
+    int rc = *volume->uuid ? 0 : dn_storage_format(volume, uuid, info, err);
+
+    return rc ? rc : dn_storage_open_pool(volume, info, startup, err);
+}
+
+/* Whether the folders are this cluster's; those that are not, or cannot be read, are noted in bad[]. */
+static size_t check_storages(struct dataset *dataset, const struct namespace_info *info, char *uuid,
+                             bool *bad, struct err *last)
+{
+    size_t failed = 0;
+
+    for (int step = 0; step < 2; step++) {
+        for (size_t i = 0; i < dataset->volume_count; i++) {
+            struct volume *v = dataset->volumes[i];
+            if (atomic_load(&v->failed) || bad[i]) continue;
+            int rc = step ? dn_storage_check_pool(v, info, dataset->startup, last)
+                          : dn_storage_read(v, uuid, info, last);
+            if (!rc && !step) rc = dataset_check_duplicate(dataset, v, last);
+            if (!rc) continue;
+            log_error("Failed to add storage directory %s: %s", v->dir, last->text);
+            bad[i] = true;
+            failed++;
+        }
+    }
+    return failed;
+}
+
+/* Identities first, as a formatted folder decides the uuid of the others. A folder that is another's, or cannot be read, is a
+ * volume that failed, as long as others are good and failures are tolerated; one that fails half way through an upgrade is not. */
 static int open_storages(struct dataset *dataset, const struct namespace_info *info, char *uuid,
                          struct err *err)
 {
-    int rc = 0;
+    struct volume_numbers n = dataset_volume_numbers(dataset);
+    bool bad[REPLICA_VOLUMES_MAX] = {false};
+    struct err last = ERR_INIT;
+    int rc = 0, tolerated = dataset->failures_tolerated;
 
-    for (size_t i = 0; i < dataset->volume_count && !rc; i++)
-        rc = dn_storage_read(dataset->volumes[i], uuid, info, err);
-    if (!rc && !*uuid) uuid_text(uuid);
-    for (size_t i = 0; i < dataset->volume_count && !rc; i++)
-        rc = dn_storage_check_pool(dataset->volumes[i], info, dataset->startup, err);
+    size_t failed = check_storages(dataset, info, uuid, bad, &last);
+    bool too_many = n.failed + failed >= n.configured ||
+                    (tolerated >= 0 && n.failed + failed > (size_t)tolerated);
+    if (failed && too_many) return err_set(err, last.code, "%s", last.text);
+    if (!*uuid) uuid_text(uuid);
     for (size_t i = 0; i < dataset->volume_count && !rc; i++) {
-        if (!*dataset->volumes[i]->uuid)
-            rc = dn_storage_format(dataset->volumes[i], uuid, info, err);
-        if (!rc) rc = dn_storage_open_pool(dataset->volumes[i], info, dataset->startup, err);
+        struct volume *v = dataset->volumes[i];
+        if (bad[i]) {
+            volume_fail(v);
+            dataset_drop_volume(dataset, v);
+        } else if (!atomic_load(&v->failed)) {
+            rc = open_storage(v, info, uuid, dataset->startup, err);
+        }
     }
     return rc;
 }
@@ -87,8 +142,8 @@ int dataset_add_pool(struct dataset *dataset, const struct namespace_info *info,
     pool->dataset = dataset;
     pool->info = *info;
     pool->map = replica_map_new();
-    pool->dirs = NEW_ARRAY(char *, dataset->volume_count);
-    pool->use = mem_zalloc(sizeof *pool->use * MAX(dataset->volume_count, (size_t)1));
+    pool->dirs = NEW_ARRAY(char *, REPLICA_VOLUMES_MAX);
+    pool->use = mem_zalloc(sizeof *pool->use * REPLICA_VOLUMES_MAX);
     for (size_t i = 0; i < dataset->volume_count; i++)
         pool->dirs[i] = dn_storage_pool_dir(dataset->volumes[i], info->pool_id);
     rc = scan_pool(pool, err);
@@ -568,6 +623,7 @@ static void drop_trash(void *arg)
 
     for (size_t i = 0; i < pool->dataset->volume_count; i++) {
         struct err err = ERR_INIT;
+        if (atomic_load(&pool->dataset->volumes[i]->failed)) continue;
         if (dn_upgrade_clear_rolling(pool->dirs[i], &err))
             log_error("trash of %s: %s", pool->dirs[i], err.text);
     }
@@ -588,7 +644,9 @@ void dataset_set_rolling(struct block_pool *pool, bool goes_on)
     }
     log_info("Enabled trash for bpid %s", pool->info.pool_id);
     for (size_t i = 0; i < pool->dataset->volume_count; i++)
-        if (dn_upgrade_mark_rolling(pool->dirs[i], &err)) log_warn("rolling upgrade: %s", err.text);
+        if (!atomic_load(&pool->dataset->volumes[i]->failed) &&
+            dn_upgrade_mark_rolling(pool->dirs[i], &err))
+            log_warn("rolling upgrade: %s", err.text);
 }
 
 /* <pool>/current/x -> <pool>/trash/x */

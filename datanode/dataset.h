@@ -29,7 +29,7 @@ struct block_pool {
     struct dataset *dataset;
     struct namespace_info info;
     struct replica_map *map;
-    char **dirs; /* by volume: <dir>/current/<pool> */
+    char **dirs; /* by volume: <dir>/current/<pool>; NULL for one that failed before */
     struct pool_use {
         _Atomic int64_t used;
         _Atomic int64_t blocks;
@@ -40,8 +40,10 @@ struct block_pool {
 };
 
 struct dataset {
-    struct volume **volumes;
-    size_t volume_count;
+    struct volume *
+        *volumes; /* room for REPLICA_VOLUMES_MAX; one that was removed keeps its place */
+    atomic_size_t volume_count; /* grows only */
+    int failures_tolerated;     /* volumes; below 0: all but one */
     struct volume_picker picker;
     _Atomic(struct block_pool *) pools[DATASET_POOLS_MAX];
     atomic_size_t pool_count;
@@ -61,9 +63,27 @@ void dataset_free(struct dataset *dataset); /* when no thread uses it; NULL is f
 
 /* Formats or checks each volume for the namespace, then opens the pool and scans what is there.
  * `uuid` is this datanode's; filled when "". */
+/* Volumes that belong to another cluster or cannot be read have failed from here on, as far as that is tolerated. */
 int dataset_add_pool(struct dataset *dataset, const struct namespace_info *info,
                      char uuid[DN_UUID_MAX], struct block_pool **pool, struct err *err) MUST_CHECK;
 struct block_pool *dataset_pool(struct dataset *dataset, const char *pool_id); /* NULL: none */
+
+/* ---- volumes that come and go; calls of these must not overlap, nor with dataset_add_pool() ---- */
+
+struct volume_numbers {
+    size_t configured, failed; /* without those that were removed */
+};
+struct volume_numbers dataset_volume_numbers(const struct dataset *dataset);
+/* ERR_DISK in Apache's words when more volumes have failed than are tolerated. */
+int dataset_check_failures(const struct dataset *dataset, struct err *err) MUST_CHECK;
+/* Takes the volume over (also when it fails), formats or checks it for all pools, and scans it. `uuid` is this datanode's; "" when no
+ * pool is known yet. */
+int dataset_add_volume(struct dataset *dataset, struct volume *volume, const char *uuid,
+                       struct err *err) MUST_CHECK;
+/* The operator takes it out: its writers are stopped, its replicas forgotten and the namenodes told so; the files stay. */
+void dataset_remove_volume(struct dataset *dataset, struct volume *volume);
+/* It failed: what was finalized on it is no longer offered. Writers come upon the failure themselves. */
+void dataset_drop_volume(struct dataset *dataset, const struct volume *volume);
 
 /* Tells disk_error() if the code is one that a failing disk gives; returns the code. */
 int dataset_note_error(struct dataset *dataset, uint16_t volume, const struct err *err);

@@ -45,6 +45,10 @@ int finalize_locked(struct block_pool *pool, struct replica_open *open, int64_t 
 /* The map has it, the disk does not: forgets it, and says so to the namenode. False when the map has changed. */
 bool dataset_forget_missing(struct block_pool *pool, const struct replica *replica);
 
+/* ERR_INCONSISTENT_STATE when another volume has the same storage id. */
+int dataset_check_duplicate(const struct dataset *dataset, const struct volume *volume,
+                            struct err *err) MUST_CHECK;
+
 /* Accounts. Length is the data's; the meta file is added. */
 void account_used(struct block_pool *pool, uint16_t volume, int64_t bytes);
 void account_block(struct block_pool *pool, uint16_t volume, int count);

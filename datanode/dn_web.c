@@ -94,7 +94,9 @@ static void put_state(struct datanode *dn, struct json *out)
 
     for (size_t i = 0; i < dn->dataset->volume_count; i++) {
         struct volume_space space;
-        if (volume_space(dn->dataset->volumes[i], &space, NULL)) continue;
+        if (atomic_load(&dn->dataset->volumes[i]->failed) ||
+            volume_space(dn->dataset->volumes[i], &space, NULL))
+            continue;
         capacity += space.capacity;
         used += space.used;
         remaining += space.remaining;
@@ -104,7 +106,7 @@ static void put_state(struct datanode *dn, struct json *out)
     json_put_int(out, "Capacity", (int64_t)capacity);
     json_put_int(out, "DfsUsed", (int64_t)used);
     json_put_int(out, "Remaining", (int64_t)remaining);
-    json_put_int(out, "NumFailedVolumes", atomic_load(&dn->failed_volumes));
+    json_put_int(out, "NumFailedVolumes", (int64_t)dataset_volume_numbers(dn->dataset).failed);
     json_end(out);
 }
 
@@ -150,6 +152,7 @@ static void serve_status(void *context, struct http_request *request)
                    links[i].state, links[i].ha_state, links[i].last_heartbeat_ago_ms);
     for (size_t i = 0; i < dn->dataset->volume_count; i++) {
         const struct volume *volume = dn->dataset->volumes[i];
+        if (atomic_load(&volume->removed)) continue;
         buf_printf(&text, "volume %s %s, %" PRId64 " blocks, %" PRId64 " bytes%s\n", volume->dir,
                    volume_type_name(volume->type), atomic_load(&volume->blocks),
                    atomic_load(&volume->used), atomic_load(&volume->failed) ? ", FAILED" : "");
@@ -168,6 +171,7 @@ static void serve_scan(void *context, struct http_request *request)
     for (uint16_t i = 0; dn->scan && i < dn->dataset->volume_count; i++) {
         const struct volume *volume = dn->dataset->volumes[i];
         struct scan_stats stats;
+        if (atomic_load(&volume->failed)) continue;
         scan_block_stats(dn->scan, i, &stats);
         buf_printf(&text, "Block scanner information for volume %s with base path %s\n",
                    volume->uuid, volume->dir);

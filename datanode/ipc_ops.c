@@ -102,9 +102,9 @@ static void get_volumes(void *context, struct rpc_call *call,
     Pb__GetVolumeReportResponse response = PB__GET_VOLUME_REPORT_RESPONSE__INIT;
     const struct dataset *dataset = ((struct datanode *)context)->dataset;
 
-    response.volumeinfo =
-        arena_alloc(&call->arena, dataset->volume_count * sizeof *response.volumeinfo);
-    for (size_t i = 0; i < dataset->volume_count; i++)
+    size_t count = dataset->volume_count;
+    response.volumeinfo = arena_alloc(&call->arena, count * sizeof *response.volumeinfo);
+    for (size_t i = 0; i < count; i++)
         if (!atomic_load(&dataset->volumes[i]->failed))
             response.volumeinfo[response.n_volumeinfo++] =
                 volume_info(dataset->volumes[i], &call->arena);
@@ -221,6 +221,7 @@ static int delete_pool_dirs(struct dataset *dataset, const char *pool_id, bool f
             "The block pool is still running. First do a refreshNamenodes to shutdown the "
             "block pool service");
     for (size_t i = 0; i < dataset->volume_count && !rc; i++) {
+        if (atomic_load(&dataset->volumes[i]->failed)) continue;
         char *dir = dn_storage_pool_dir(dataset->volumes[i], pool_id);
         char *finalized = mem_printf("%s/current/finalized", dir);
         if (!force && !dir_is_empty(finalized))

@@ -125,6 +125,7 @@ static void run_finalize(void *arg)
 
     for (size_t i = 0; i < dataset->volume_count; i++) {
         struct err err = ERR_INIT;
+        if (atomic_load(&dataset->volumes[i]->failed)) continue;
         if (dn_storage_finalize_pool(dataset->volumes[i], job->pool->info.pool_id, &err))
             log_error("Finalize upgrade for %s failed: %s", dataset->volumes[i]->dir, err.text);
     }

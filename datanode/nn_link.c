@@ -173,7 +173,7 @@ static int say_hello(struct nn_link *link, struct arena *arena, struct err *err)
 
 /* ---- heartbeats ---- */
 
-static Pb__StorageReport *storage_report(const struct volume *volume, const struct block_pool *pool,
+static Pb__StorageReport *storage_report(struct volume *volume, const struct block_pool *pool,
                                          struct arena *arena)
 {
     Pb__StorageReport *report = ARENA_NEW(arena, Pb__StorageReport);
@@ -192,6 +192,7 @@ static Pb__StorageReport *storage_report(const struct volume *volume, const stru
     report->has_remaining = report->has_blockpoolused = report->has_nondfsused = 1;
     report->failed = failed;
     report->capacity = space.capacity;
+    if (!failed) atomic_store(&volume->capacity, space.capacity);
     report->dfsused = space.used;
     report->remaining = space.remaining;
     report->nondfsused = space.non_dfs_used;
@@ -205,18 +206,22 @@ static void add_failures(struct datanode *dn, Pb__SendHeartbeatRequest *request,
     struct dataset *dataset = dn->dataset;
     Pb__VolumeFailureSummary *summary;
 
-    request->has_failedvolumes = 1;
-    request->failedvolumes = (uint32_t)atomic_load(&dn->failed_volumes);
-    if (!request->failedvolumes) return;
+    size_t count = dataset->volume_count;
+
     summary = ARENA_NEW(arena, Pb__VolumeFailureSummary);
     pb__volume_failure_summary__init(summary);
-    summary->failedstoragelocations = arena_alloc(arena, dataset->volume_count * sizeof(char *));
-    for (size_t i = 0; i < dataset->volume_count; i++)
-        if (atomic_load(&dataset->volumes[i]->failed))
-            summary->failedstoragelocations[summary->n_failedstoragelocations++] =
-                dataset->volumes[i]->dir;
-    summary->lastvolumefailuredate = (uint64_t)atomic_load(&dn->last_volume_failure_ms);
-    request->volumefailuresummary = summary;
+    summary->failedstoragelocations = arena_alloc(arena, count * sizeof(char *));
+    for (size_t i = 0; i < count; i++) {
+        const struct volume *v = dataset->volumes[i];
+        if (!atomic_load(&v->failed) || atomic_load(&v->removed)) continue;
+        summary->failedstoragelocations[summary->n_failedstoragelocations++] = v->dir;
+        summary->lastvolumefailuredate =
+            MAX(summary->lastvolumefailuredate, (uint64_t)atomic_load(&v->failed_ms));
+        summary->estimatedcapacitylosttotal += atomic_load(&v->capacity);
+    }
+    request->has_failedvolumes = 1;
+    request->failedvolumes = (uint32_t)summary->n_failedstoragelocations;
+    if (request->failedvolumes) request->volumefailuresummary = summary;
 }
 
 static void fill_heartbeat(struct nn_link *link, Pb__SendHeartbeatRequest *request, bool want_lease,
@@ -228,8 +233,9 @@ static void fill_heartbeat(struct nn_link *link, Pb__SendHeartbeatRequest *reque
     pb__send_heartbeat_request__init(request);
     request->registration = ARENA_NEW(arena, Pb__DatanodeRegistration);
     nn_registration(dn, link->service->pool, request->registration, arena);
-    request->reports = arena_alloc(arena, dataset->volume_count * sizeof *request->reports);
-    for (size_t i = 0; i < dataset->volume_count; i++)
+    size_t count = dataset->volume_count;
+    request->reports = arena_alloc(arena, count * sizeof *request->reports);
+    for (size_t i = 0; i < count; i++)
         if (!atomic_load(&dataset->volumes[i]->failed))
             request->reports[request->n_reports++] =
                 storage_report(dataset->volumes[i], link->service->pool, arena);
@@ -328,13 +334,14 @@ static int send_reports(struct nn_link *link, struct report_storage *storages, u
                         struct arena *arena, struct err *err)
 {
     struct dataset *dataset = dn_of(link)->dataset;
+    size_t volumes = dataset->volume_count;
     Pb__StorageBlockReport **reports =
-        arena_alloc(arena, MAX(dataset->volume_count, (size_t)1) * sizeof *reports);
+        arena_alloc(arena, MAX(volumes, (size_t)1) * sizeof *reports);
     Pb__BlockReportContext context = PB__BLOCK_REPORT_CONTEXT__INIT;
     size_t count = 0;
     int rc = 0;
 
-    for (size_t i = 0; i < dataset->volume_count; i++)
+    for (size_t i = 0; i < volumes; i++)
         if (!atomic_load(&dataset->volumes[i]->failed))
             reports[count++] = full_report_message(dataset->volumes[i], &storages[i], arena);
     bool split = blocks > (uint64_t)dn_of(link)->settings.report_split && count > 1;
@@ -352,16 +359,15 @@ static int send_reports(struct nn_link *link, struct report_storage *storages, u
 
 static int full_report(struct nn_link *link, struct arena *arena, struct err *err)
 {
-    struct dataset *dataset = dn_of(link)->dataset;
     struct report_storage *storages =
-        NEW_ARRAY(struct report_storage, MAX(dataset->volume_count, (size_t)1));
+        NEW_ARRAY(struct report_storage, REPLICA_VOLUMES_MAX); /* one may come meanwhile */
     int64_t start = clock_mono_ms();
 
     pthread_mutex_lock(&link->sending);
     uint64_t blocks = full_report_collect(link->service->pool, storages);
     int rc = send_reports(link, storages, blocks, arena, err);
     pthread_mutex_unlock(&link->sending);
-    for (size_t i = 0; i < dataset->volume_count; i++) report_storage_release(&storages[i]);
+    for (size_t i = 0; i < REPLICA_VOLUMES_MAX; i++) report_storage_release(&storages[i]);
     mem_free(storages);
     link->lease = 0;
     if (rc) return rc;

@@ -62,8 +62,8 @@ struct scan_block {
     pthread_mutex_t lock;
     pthread_cond_t changed;
     atomic_bool stop;
-    size_t count;
-    struct volume_scan *volumes;
+    atomic_size_t count;
+    struct volume_scan *volumes[REPLICA_VOLUMES_MAX];
 };
 
 /* ---- one replica ---- */
@@ -409,7 +409,7 @@ static void *volume_run(void *arg)
         rest(v, scan_due(v));
     }
     for (size_t i = 0; i < DATASET_POOLS_MAX; i++)
-        if (v->places[i].loaded && !v->places[i].at_end)
+        if (v->places[i].loaded && !v->places[i].at_end && !dataset->volumes[v->volume]->failed)
             place_save(v, dataset->pools[i], &v->places[i]);
     return NULL;
 }
@@ -447,15 +447,21 @@ struct scan_block *scan_block_new(struct dataset *dataset, const struct conf *co
     pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
     pthread_cond_init(&scan->changed, &clock);
     pthread_condattr_destroy(&clock);
-    scan->count = dataset->volume_count;
-    scan->volumes = NEW_ARRAY(struct volume_scan, scan->count);
-    for (size_t i = 0; i < scan->count; i++) {
-        scan->volumes[i].owner = scan;
-        scan->volumes[i].volume = (uint16_t)i;
-        throttle_init(&scan->volumes[i].throttle, rate);
-        start_thread(&scan->volumes[i]);
-    }
+    scan_block_volumes(scan);
     return scan;
+}
+
+void scan_block_volumes(struct scan_block *scan)
+{
+    while (scan && scan->count < scan->dataset->volume_count) {
+        struct volume_scan *v = NEW(struct volume_scan);
+        v->owner = scan;
+        v->volume = (uint16_t)scan->count;
+        throttle_init(&v->throttle, scan->rate);
+        scan->volumes[v->volume] = v;
+        start_thread(v);
+        scan->count++;
+    }
 }
 
 void scan_block_free(struct scan_block *scan)
@@ -465,11 +471,12 @@ void scan_block_free(struct scan_block *scan)
     atomic_store(&scan->stop, true);
     pthread_cond_broadcast(&scan->changed);
     pthread_mutex_unlock(&scan->lock);
-    for (size_t i = 0; i < scan->count; i++)
-        if (scan->volumes[i].thread) pthread_join(scan->volumes[i].thread, NULL);
+    for (size_t i = 0; i < scan->count; i++) {
+        if (scan->volumes[i]->thread) pthread_join(scan->volumes[i]->thread, NULL);
+        mem_free(scan->volumes[i]);
+    }
     pthread_cond_destroy(&scan->changed);
     pthread_mutex_destroy(&scan->lock);
-    mem_free(scan->volumes);
     mem_free(scan);
 }
 
@@ -479,7 +486,7 @@ void scan_block_suspect(struct scan_block *scan, struct block_pool *pool, uint16
     int64_t now = clock_mono_ms();
 
     if (!scan || volume >= scan->count) return;
-    struct volume_scan *v = &scan->volumes[volume];
+    struct volume_scan *v = scan->volumes[volume];
     pthread_mutex_lock(&scan->lock);
     bool wanted = true;
     for (size_t i = 0; i < SCAN_SUSPECTS_MAX && wanted; i++) {
@@ -501,6 +508,6 @@ void scan_block_stats(struct scan_block *scan, uint16_t volume, struct scan_stat
     *stats = (struct scan_stats){0};
     if (!scan || volume >= scan->count) return;
     pthread_mutex_lock(&scan->lock);
-    *stats = scan->volumes[volume].stats;
+    *stats = scan->volumes[volume]->stats;
     pthread_mutex_unlock(&scan->lock);
 }

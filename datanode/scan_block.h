@@ -19,6 +19,8 @@ struct scan_block;
 
 /* Starts the threads; NULL when the configuration turns scanning off. The dataset outlives it. */
 struct scan_block *scan_block_new(struct dataset *dataset, const struct conf *conf);
+/* Threads for volumes that have come since; NULL is fine. One call at a time. */
+void scan_block_volumes(struct scan_block *scan);
 /* Ends the threads; they save their places. NULL is fine. */
 void scan_block_free(struct scan_block *scan);
 

@@ -285,25 +285,42 @@ int scan_pool(struct block_pool *pool, struct err *err)
     int64_t start = clock_mono_ms();
     int rc = 0;
 
-    for (; started < count; started++) {
+    for (size_t i = 0; i < count; i++) {
+        if (atomic_load(&pool->dataset->volumes[i]->failed)) continue;
         scans[started].pool = pool;
-        scans[started].volume = (uint16_t)started;
+        scans[started].volume = (uint16_t)i;
         int failed = pthread_create(&scans[started].thread, NULL, scan_volume, &scans[started]);
         if (failed) {
-            rc = err_set_errno(err, failed, "start a thread to scan %s", pool->dirs[started]);
+            rc = err_set_errno(err, failed, "start a thread to scan %s", pool->dirs[i]);
             break;
         }
+        started++;
     }
     for (size_t i = 0; i < started; i++) {
         pthread_join(scans[i].thread, NULL);
         if (!scans[i].rc) continue;
-        log_error("scan of %s: %s", pool->dirs[i], scans[i].err.text);
+        log_error("scan of %s: %s", pool->dirs[scans[i].volume], scans[i].err.text);
         if (!rc) rc = err_set(err, scans[i].rc, "%s", scans[i].err.text);
     }
     if (!rc)
-        log_info("Time taken to add all replicas of %s: %" PRId64
-                 " ms, %zu replicas on %zu volumes",
-                 pool->info.pool_id, clock_mono_ms() - start, replica_map_count(pool->map), count);
+        log_info(
+            "Time taken to add all replicas of %s: %" PRId64 " ms, %zu replicas on %zu volumes",
+            pool->info.pool_id, clock_mono_ms() - start, replica_map_count(pool->map), started);
     mem_free(scans);
+    return rc;
+}
+
+int scan_pool_volume(struct block_pool *pool, uint16_t volume, struct err *err)
+{
+    struct volume_scan *scan = NEW(struct volume_scan);
+
+    scan->pool = pool;
+    scan->volume = volume;
+    scan_volume(scan);
+    int rc = scan->rc;
+    if (rc) err_set(err, rc, "%s", scan->err.text);
+    if (!rc)
+        log_info("%" PRIu64 " replicas found on %s", (uint64_t)scan->replicas, pool->dirs[volume]);
+    mem_free(scan);
     return rc;
 }

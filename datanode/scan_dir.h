@@ -13,5 +13,7 @@
 #include "datanode/dataset.h"
 
 int scan_pool(struct block_pool *pool, struct err *err) MUST_CHECK;
+/* One volume that comes while the pool serves. */
+int scan_pool_volume(struct block_pool *pool, uint16_t volume, struct err *err) MUST_CHECK;
 
 #endif

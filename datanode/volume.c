@@ -7,8 +7,10 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
+#include "common/rand.h"
 
 static const struct {
     const char *name;
@@ -45,15 +47,44 @@ static int parse_type(const char **word, Pb__StorageType *type, struct err *err)
     return err_set(err, ERR_CONFIG, "dfs.datanode.data.dir: unknown storage type in %s", *word);
 }
 
-int volume_open(const char *word, const struct conf *conf, uint16_t index, struct volume **volume,
-                struct err *err)
+int volume_parse(const char *word, char **dir, Pb__StorageType *type, struct err *err)
+{
+    int rc = parse_type(&word, type, err);
+
+    *dir = NULL;
+    return rc ? rc : file_path_of_uri(word, dir, err);
+}
+
+static struct volume *volume_new(uint16_t index)
 {
     struct volume *v = NEW(struct volume);
 
     v->lock = (struct file_lock)FILE_LOCK_INIT;
     v->index = index;
-    int rc = parse_type(&word, &v->type, err);
-    if (!rc) rc = file_path_of_uri(word, &v->dir, err);
+    return v;
+}
+
+struct volume *volume_failed_new(const char *word, uint16_t index)
+{
+    struct volume *v = volume_new(index);
+    struct err err = ERR_INIT;
+
+    if (volume_parse(word, &v->dir, &v->type, &err)) v->dir = mem_strdup(word);
+    volume_fail(v);
+    return v;
+}
+
+void volume_fail(struct volume *volume)
+{
+    if (!atomic_exchange(&volume->failed, true)) atomic_store(&volume->failed_ms, clock_wall_ms());
+}
+
+int volume_open(const char *word, const struct conf *conf, uint16_t index, struct volume **volume,
+                struct err *err)
+{
+    struct volume *v = volume_new(index);
+
+    int rc = volume_parse(word, &v->dir, &v->type, err);
     mode_t mode = (mode_t)strtoul(conf_str(conf, CONF_dfs_datanode_data_dir_perm), NULL, 8);
     if (!rc) rc = file_mkdirs(v->dir, mode ? mode : 0700, err);
     if (!rc) rc = file_lock(&v->lock, v->dir, err);
@@ -117,31 +148,119 @@ int volume_check(const struct volume *volume, struct err *err)
     return rc ? err_wrap(err, rc, "check disk: %s", path) : 0;
 }
 
-static bool has_type(const struct volume_picker *picker, Pb__StorageType type)
+/* ---- choosing ---- */
+
+int volume_picker_conf(struct volume_picker *picker, const struct conf *conf, struct err *err)
 {
-    for (size_t i = 0; i < picker->count; i++)
+    const char *name = conf_str(conf, CONF_dfs_datanode_fsdataset_volume_choosing_policy),
+               *last = strrchr(name, '.'), *plain = last ? last + 1 : name;
+
+    picker->by_space = str_eq(plain, "AvailableSpaceVolumeChoosingPolicy");
+    if (!picker->by_space && *plain && !str_eq(plain, "RoundRobinVolumeChoosingPolicy"))
+        return err_set(err, ERR_CONFIG,
+                       "dfs.datanode.fsdataset.volume.choosing.policy is %s: "
+                       "RoundRobinVolumeChoosingPolicy and AvailableSpaceVolumeChoosingPolicy of "
+                       "Hadoop's package are known",
+                       name);
+    picker->spare = (uint64_t)MAX(
+        conf_size(conf,
+                  CONF_dfs_datanode_round_robin_volume_choosing_policy_additional_available_space),
+        0);
+    picker->space_threshold = (uint64_t)MAX(
+        conf_size(
+            conf,
+            CONF_dfs_datanode_available_space_volume_choosing_policy_balanced_space_threshold),
+        0);
+    picker->space_preference = conf_float(
+        conf,
+        CONF_dfs_datanode_available_space_volume_choosing_policy_balanced_space_preference_fraction);
+    return 0;
+}
+
+struct candidate {
+    struct volume *volume;
+    uint64_t room;
+};
+
+struct candidates {
+    struct candidate *list;
+    size_t count;
+};
+
+static bool has_type(const struct volume_picker *picker, size_t count, Pb__StorageType type)
+{
+    for (size_t i = 0; i < count; i++)
         if (picker->volumes[i]->type == type) return true;
     return false;
+}
+
+static void gather(const struct volume_picker *picker, Pb__StorageType type,
+                   struct candidates *found)
+{
+    size_t count = atomic_load(&picker->count);
+    bool any = !has_type(picker, count, type);
+
+    found->list = NEW_ARRAY(struct candidate, MAX(count, (size_t)1));
+    for (size_t i = 0; i < count; i++) {
+        struct volume *v = picker->volumes[i];
+        struct volume_space space;
+        struct err ignored = ERR_INIT;
+        if ((!any && v->type != type) || atomic_load(&v->failed)) continue;
+        if (volume_space(v, &space, &ignored)) continue;
+        found->list[found->count++] = (struct candidate){.volume = v, .room = space.remaining};
+    }
+}
+
+/* Keeps those above or at most at the limit. */
+static void keep(struct candidates *found, uint64_t limit, bool above)
+{
+    size_t kept = 0;
+
+    for (size_t i = 0; i < found->count; i++)
+        if ((found->list[i].room > limit) == above) found->list[kept++] = found->list[i];
+    found->count = kept;
+}
+
+/* AvailableSpaceVolumeChoosingPolicy.chooseVolume: which of the volumes come into question. 0 all, 1 those with little room, 2 those
+ * with much. */
+static unsigned narrow(const struct volume_picker *picker, struct candidates *found, uint64_t size)
+{
+    uint64_t least = UINT64_MAX, most = 0, most_of_little = 0;
+
+    for (size_t i = 0; i < found->count; i++) {
+        least = MIN(least, found->list[i].room);
+        most = MAX(most, found->list[i].room);
+    }
+    if (!picker->by_space || found->count < 2 || most - least < picker->space_threshold) return 0;
+    uint64_t limit = least + picker->space_threshold;
+    uint32_t random;
+    for (size_t i = 0; i < found->count; i++)
+        if (found->list[i].room <= limit) most_of_little = MAX(most_of_little, found->list[i].room);
+    rand_bytes(&random, sizeof random);
+    bool much = most_of_little < size || random < picker->space_preference * UINT32_MAX;
+    keep(found, limit, much);
+    return much ? 2 : 1;
 }
 
 int volume_pick(struct volume_picker *picker, Pb__StorageType type, int64_t size,
                 struct volume **volume, struct err *err)
 {
-    bool any = !has_type(picker, type);
-    unsigned start = atomic_fetch_add(&picker->next[(unsigned)type % ARRAY_LEN(picker->next)], 1);
-    uint64_t most = 0;
-    bool met = false;
+    struct candidates found = {0};
+    uint64_t most = 0, wanted = (uint64_t)size + picker->spare;
 
-    for (size_t i = 0; i < picker->count; i++) {
-        struct volume *v = picker->volumes[(start + i) % picker->count];
-        struct volume_space space;
-        if ((!any && v->type != type) || atomic_load(&v->failed)) continue;
-        if (volume_space(v, &space, err)) continue;
-        met = true;
-        most = MAX(most, space.remaining);
-        if (space.remaining <= (uint64_t)size) continue;
-        atomic_fetch_add(&v->promised, size);
-        *volume = v;
+    gather(picker, type, &found);
+    unsigned kind = narrow(picker, &found, wanted) * VOLUME_KINDS + (unsigned)type % VOLUME_KINDS;
+    unsigned start = atomic_fetch_add(&picker->next[kind], 1);
+    *volume = NULL;
+    for (size_t i = 0; i < found.count && !*volume; i++) {
+        const struct candidate *c = &found.list[(start + i) % found.count];
+        most = MAX(most, c->room);
+        if (c->room > wanted) *volume = c->volume;
+    }
+    bool met = found.count > 0;
+    mem_free(found.list);
+    if (*volume) {
+        atomic_fetch_add(&(*volume)->promised, size);
         return 0;
     }
     if (!met) return err_set(err, ERR_DISK_OUT_OF_SPACE, "No more available volumes");

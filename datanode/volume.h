@@ -26,16 +26,24 @@ struct volume {
     uint64_t reserved;     /* dfs.datanode.du.reserved */
     unsigned reserved_pct; /* dfs.datanode.du.reserved.pct */
 
-    _Atomic int64_t used;     /* bytes of data and meta files, all pools */
-    _Atomic int64_t promised; /* held back for blocks being written */
-    _Atomic int64_t blocks;   /* finalized */
-    atomic_bool failed;       /* given up: no new use */
+    _Atomic int64_t used;      /* bytes of data and meta files, all pools */
+    _Atomic int64_t promised;  /* held back for blocks being written */
+    _Atomic int64_t blocks;    /* finalized */
+    atomic_bool failed;        /* given up: no new use */
+    atomic_bool removed;       /* taken out by the operator; `failed` as well */
+    _Atomic int64_t failed_ms; /* wall clock; 0: has not */
+    _Atomic uint64_t capacity; /* as last reported */
 };
 
 /* One word of dfs.datanode.data.dir: "[SSD]file:///a", "/a". Makes the folder if it lacks, and
  * locks it. */
+int volume_parse(const char *word, char **dir, Pb__StorageType *type,
+                 struct err *err) MUST_CHECK; /* `dir` for mem_free(), NULL on error */
 int volume_open(const char *word, const struct conf *conf, uint16_t index, struct volume **volume,
                 struct err *err) MUST_CHECK;
+/* One that could not be opened: it has a folder's name, and has failed. */
+struct volume *volume_failed_new(const char *word, uint16_t index);
+void volume_fail(struct volume *volume); /* no new use of it from now; any thread */
 void volume_free(struct volume *volume); /* unlocks; NULL is fine */
 
 const char *volume_type_name(Pb__StorageType type); /* "DISK", … */
@@ -55,12 +63,21 @@ int volume_check(const struct volume *volume, struct err *err) MUST_CHECK;
 
 /* Takes turns among the volumes of the type (of any type when none has it) that have room for
  * `size` bytes. ERR_DISK_OUT_OF_SPACE with Hadoop's text. The chosen one's promised bytes grow by
- * `size`. */
+ * `size`. With `by_space` (AvailableSpaceVolumeChoosingPolicy) those with much room are preferred
+ * while they differ by more than `space_threshold` bytes. */
+enum { VOLUME_KINDS = 8 }; /* types, and what is above */
 struct volume_picker {
     struct volume **volumes;
-    size_t count;
-    atomic_uint next[8]; /* by type */
+    atomic_size_t count;
+    atomic_uint next[3 * VOLUME_KINDS]; /* by type: all, those with little room, those with much */
+    uint64_t spare;                     /* a volume needs so many bytes more than the block's */
+    bool by_space;
+    uint64_t space_threshold;
+    double space_preference;
 };
+/* What the settings say of it. ERR_CONFIG for an unknown policy. */
+int volume_picker_conf(struct volume_picker *picker, const struct conf *conf,
+                       struct err *err) MUST_CHECK;
 int volume_pick(struct volume_picker *picker, Pb__StorageType type, int64_t size,
                 struct volume **volume, struct err *err) MUST_CHECK;
 

@@ -1,6 +1,7 @@
 /* The status page, /jmx (the beans that monitoring of HDFS depends on), /conf, /isActive. */
 #include "common/buf.h"
 #include "common/json.h"
+#include "namenode/dn_admin.h"
 #include "namenode/handlers.h"
 #include "namenode/safemode.h"
 #include "namenode/web.h"
@@ -18,6 +19,18 @@ struct status {
     const char *safemode;                /* "" when off */
     const char *live_nodes, *dead_nodes; /* JSON objects as text */
 };
+
+/* Which disks failed, where any did. */
+static void put_failures(struct json *json, const struct datanode *dn)
+{
+    if (!dn->failed_locations) return;
+    json_key(json, "failedStorageIDs");
+    json_begin_array(json);
+    for (size_t i = 0; dn->failed_locations[i]; i++) json_string(json, dn->failed_locations[i]);
+    json_end(json);
+    json_put_int(json, "lastVolumeFailureDate", dn->last_volume_failure_ms);
+    json_put_int(json, "estimatedCapacityLostTotal", (int64_t)dn->capacity_lost);
+}
 
 static void describe_datanode(struct json *json, const struct core *core, const struct datanode *dn)
 {
@@ -42,16 +55,17 @@ static void describe_datanode(struct json *json, const struct core *core, const 
     json_put_string(json, "uuid", dn->uuid);
     json_put_int(json, "lastContact", (core->now_ms - dn->heartbeat_ms) / SECOND_MS);
     json_put_int(json, "usedSpace", (int64_t)used);
-    json_put_string(json, "adminState",
-                    dn->admin_state == DN_NORMAL           ? "In Service"
-                    : dn->admin_state == DN_DECOMMISSIONED ? "Decommissioned"
-                                                           : "Decommission In Progress");
+    json_put_string(json, "adminState", dn_admin_state_name(dn->admin_state));
+    json_put_int(json, "numBlocks", (int64_t)dn_block_count(dn));
     json_put_int(json, "nonDfsUsedSpace", (int64_t)non_dfs);
     json_put_int(json, "capacity", (int64_t)capacity);
     json_put_int(json, "remaining", (int64_t)remaining);
     json_put_int(json, "blockPoolUsed", (int64_t)pool);
     json_put_string(json, "version", dn->software_version);
     json_put_int(json, "volfails", dn->failed_volumes);
+    json_put_int(json, "lastBlockReport",
+                 dn->report_wall_ms ? (core->now_ms - dn->report_ms) / MINUTE_MS : -1);
+    put_failures(json, dn);
     json_end(json);
     arena_release(&arena);
 }

@@ -22,6 +22,7 @@ static struct dataset *dataset;
 static struct block_pool *pool;
 static uint8_t bytes[8 * BPC];
 static struct err err;
+static int tolerated;
 
 static int open_dataset(const char *cluster, char *uuid)
 {
@@ -38,6 +39,7 @@ static int open_dataset(const char *cluster, char *uuid)
     dataset = dataset_new(volumes, 2);
     dataset->size_default = 4096;
     dataset->stop_timeout_ms = 50;
+    dataset->failures_tolerated = tolerated;
     assert_int_equal(namespace_info_set(&info, "BP-1-127.0.0.1-1", cluster, 7, 0, &err), 0);
     return dataset_add_pool(dataset, &info, uuid, &pool, &err);
 }
@@ -516,6 +518,141 @@ static void names_that_are_no_folders(void **state UNUSED)
     assert_int_equal(namespace_info_set(&info, "BP-1", "", 1, 0, &err), ERR_BAD_MESSAGE);
 }
 
+static struct volume *more(const char *name)
+{
+    struct conf *conf = conf_new();
+    struct volume *volume = NULL;
+    char dir[128];
+
+    snprintf(dir, sizeof dir, "file://%s/%s", root, name);
+    assert_int_equal(volume_open(dir, conf, 0, &volume, &err), 0);
+    conf_free(conf);
+    return volume;
+}
+
+static size_t blocks_on(uint16_t volume)
+{
+    return (size_t)atomic_load(&dataset->volumes[volume]->blocks);
+}
+
+/* A disk comes with new room, goes with its blocks, and brings them when it comes again. */
+static void disks_come_and_go(void **state UNUSED)
+{
+    char uuid[DN_UUID_MAX];
+    struct replica_view view;
+    struct block_name block = named(100, 1001);
+    struct replica_write write;
+
+    dataset_free(dataset);
+    memset(uuid, 0, sizeof uuid);
+    assert_int_equal(open_dataset("CID-1", uuid), 0);
+    assert_int_equal(dataset_add_volume(dataset, more("d2"), uuid, &err), 0);
+    assert_int_equal(dataset_volume_numbers(dataset).configured, 3);
+    for (int64_t id = 1; id <= 10; id++) make_finalized(id, 1001, 1000);
+    assert_int_equal(blocks_on(0), 5); /* in turns with the other one of its medium */
+    assert_int_equal(blocks_on(2), 5);
+
+    while (write = create(block.id, 1001), write.open->volume != 2) {
+        write_leave(&write);
+        block.id++;
+    }
+    write_leave(&write); /* in nobody's hands */
+    dataset_remove_volume(dataset, dataset->volumes[2]);
+    assert_false(dataset_view(pool, block.id, &view));
+    size_t left = 0;
+    for (int64_t id = 1; id <= 10; id++) left += dataset_view(pool, id, &view);
+    assert_int_equal(left, 5);
+    assert_int_equal(dataset_volume_numbers(dataset).configured, 2);
+    for (int64_t id = 11; id <= 14; id++) make_finalized(id, 1001, 1000);
+    assert_int_equal(blocks_on(0), 9);
+
+    assert_int_equal(dataset_add_volume(dataset, more("d2"), uuid, &err), 0);
+    for (int64_t id = 1; id <= 14; id++) check_state(id, REPLICA_FINALIZED, 1001, 1000);
+    assert_int_equal(dataset->volume_count, 4);
+    assert_int_equal(blocks_on(3), 5);
+}
+
+static void a_disk_of_another_is_not_added(void **state UNUSED)
+{
+    char command[256], uuid[DN_UUID_MAX] = "";
+
+    dataset_free(dataset);
+    assert_int_equal(open_dataset("CID-1", uuid), 0);
+    make_finalized(1, 1001, 1000);
+    snprintf(command, sizeof command, "cp -a %s/d0 %s/copy && rm %s/copy/in_use.lock", root, root,
+             root);
+    assert_int_equal(system(command), 0);
+    assert_int_equal(dataset_add_volume(dataset, more("copy"), uuid, &err), ERR_INCONSISTENT_STATE);
+    assert_non_null(strstr(err.text, "Found duplicated storage UUID"));
+    assert_int_equal(dataset_add_volume(dataset, more("new"), "another-datanode", &err), 0);
+    snprintf(command, sizeof command, "sed -i s/CID-1/CID-2/ %s/new/current/VERSION", root);
+    assert_int_equal(system(command), 0);
+    dataset_remove_volume(dataset, dataset->volumes[3]);
+    assert_int_not_equal(dataset_add_volume(dataset, more("new"), uuid, &err), 0);
+    check_state(1, REPLICA_FINALIZED, 1001, 1000);
+    assert_int_equal(dataset_volume_numbers(dataset).configured, 2);
+}
+
+static void failures_are_tolerated_as_configured(void **state UNUSED)
+{
+    char uuid[DN_UUID_MAX] = "", path[128];
+
+    snprintf(path, sizeof path, "%s/d1/current/VERSION", root);
+    dataset_free(dataset);
+    FILE *file = fopen(path, "w");
+    fputs("garbage\n", file);
+    fclose(file);
+    assert_int_not_equal(open_dataset("CID-1", uuid), 0);
+    dataset_free(dataset);
+    tolerated = -1;
+    int rc = open_dataset("CID-1", uuid);
+    tolerated = 0;
+    assert_int_equal(rc, 0);
+    assert_int_equal(dataset_volume_numbers(dataset).failed, 1);
+    for (int64_t id = 1; id <= 4; id++) make_finalized(id, 1001, 1000);
+    assert_int_equal(blocks_on(0), 4);
+    volume_fail(dataset->volumes[0]);
+    assert_int_not_equal(dataset_check_failures(dataset, &err), 0); /* none is left */
+}
+
+/* Of two disks that differ much the one with more room is taken more often. */
+static void disks_by_space(void **state UNUSED)
+{
+    struct volume *volume;
+    struct volume_picker *picker = &dataset->picker;
+    int hits[3] = {0};
+    char uuid[DN_UUID_MAX] = "";
+
+    dataset_free(dataset);
+    assert_int_equal(open_dataset("CID-1", uuid), 0);
+    picker = &dataset->picker;
+    assert_int_equal(dataset_add_volume(dataset, more("d2"), uuid, &err), 0);
+    picker->by_space = true;
+    picker->space_threshold = 1 << 20;
+    picker->space_preference = 0.75;
+    dataset->volumes[0]->reserved = (uint64_t)1 << 62; /* no room at all */
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(volume_pick(picker, PB__STORAGE_TYPE__DISK, 1000, &volume, &err), 0);
+        assert_int_equal(volume->index, 2);
+    }
+    struct volume_space space;
+    dataset->volumes[0]->reserved = 0;
+    assert_int_equal(volume_space(dataset->volumes[0], &space, &err), 0);
+    dataset->volumes[0]->promised = (int64_t)(space.remaining / 2); /* half the room */
+    for (int i = 0; i < 2000; i++) {
+        assert_int_equal(volume_pick(picker, PB__STORAGE_TYPE__DISK, 1, &volume, &err), 0);
+        hits[volume->index]++;
+    }
+    assert_in_range(hits[2], 1350, 1650);
+    picker->by_space = false;
+    hits[0] = hits[2] = 0;
+    for (int i = 0; i < 100; i++) {
+        assert_int_equal(volume_pick(picker, PB__STORAGE_TYPE__DISK, 1, &volume, &err), 0);
+        hits[volume->index]++;
+    }
+    assert_int_equal(hits[2], 50);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -538,6 +675,10 @@ int main(void)
         TEST(folders_of_others_are_refused),
         TEST(a_folder_serves_one_datanode),
         TEST(names_that_are_no_folders),
+        TEST(disks_come_and_go),
+        TEST(a_disk_of_another_is_not_added),
+        TEST(failures_are_tolerated_as_configured),
+        TEST(disks_by_space),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
