@@ -195,6 +195,13 @@ static int load_work(struct core_conf *out, const struct conf *conf, struct err 
     return rc;
 }
 
+static int64_t trash_ms(const struct conf *conf, enum conf_id id)
+{
+    double minutes = conf_float(conf, id);
+
+    return minutes > 0 && minutes < 1e9 ? (int64_t)(minutes * MINUTE_MS) : 0;
+}
+
 static int64_t stale_heartbeats(const struct conf *conf)
 {
     return MIN(MAX(conf_int(conf, CONF_dfs_namenode_stale_datanode_minimum_interval), 1), 1000000);
@@ -214,6 +221,9 @@ static void load_times(struct core_conf *out, const struct conf *conf)
         (uint32_t)conf_int(conf, CONF_dfs_namenode_snapshotdiff_listing_limit);
     out->accesstime_precision_ms = conf_ms(conf, CONF_dfs_namenode_accesstime_precision);
     out->trash_interval_minutes = (uint64_t)MAX(conf_float(conf, CONF_fs_trash_interval), 0);
+    out->trash_interval_ms = trash_ms(conf, CONF_fs_trash_interval);
+    out->trash_checkpoint_ms = trash_ms(conf, CONF_fs_trash_checkpoint_interval);
+    out->trash_clean_root = conf_bool(conf, CONF_fs_trash_clean_trashroot_enable);
     out->heartbeat_interval_ms = MAX(conf_ms(conf, CONF_dfs_heartbeat_interval), 1);
     out->heartbeat_recheck_ms = MAX(conf_ms(conf, CONF_dfs_namenode_heartbeat_recheck_interval), 1);
     out->stale_interval_ms = MAX(conf_ms(conf, CONF_dfs_namenode_stale_datanode_interval),

@@ -49,6 +49,8 @@ struct core_conf {
     const char *superuser; /* who started the namenode */
     int64_t accesstime_precision_ms;
     uint64_t trash_interval_minutes;
+    int64_t trash_interval_ms, trash_checkpoint_ms;
+    bool trash_clean_root;
     bool snapshot_skip_atime, snapshot_capture_open, snapshot_trash_root;
     bool snapshot_diff_descendant;
     uint32_t snapshot_max, snapshot_fs_max, snapshot_diff_listing_limit;

@@ -21,6 +21,7 @@
 #include "namenode/topology.h"
 #include "namenode/topology_script.h"
 #include "namenode/web.h"
+#include "namenode/trash_emptier.h"
 
 enum {
     HOLD_MS = 200, /* how long `complete` waits for a datanode's report before it answers false */
@@ -456,6 +457,7 @@ static void tick(struct namenode *nn)
         lease_monitor_tick(core);
         leases_ms = core->now_ms;
     }
+    if (!safemode_is_on(core)) trash_emptier_tick(nn->trash, core);
     checkpoint_tick(nn->checkpoint, core->now_ms);
     retry_cache_expire(core->retry_cache, core->now_ms);
     run_held(nn);
@@ -723,6 +725,7 @@ static int start_journal(struct namenode *nn, struct err *err)
     nn->core.sink_context = nn->journal;
     nn->core.on_block_complete = on_block_complete;
     nn->core.on_block_complete_context = nn;
+    nn->trash = trash_emptier_new();
     nn->checkpoint = checkpoint_new(&nn->core, nn->storage, nn->journal, nn->conf);
     return 0;
 }
@@ -807,6 +810,7 @@ void namenode_stop(struct namenode *nn)
     topology_script_free(nn->topology_script);
     stop_core(nn);
     checkpoint_free(nn->checkpoint);
+    trash_emptier_free(nn->trash);
     if (nn->journal && edit_log_stop(nn->journal, &err))
         log_error("the last edits may be missing: %s", err.text);
     release_calls(&nn->waiting);

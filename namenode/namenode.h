@@ -62,6 +62,7 @@ struct namenode {
     uint16_t rpc_port, http_port;
     int64_t started_wall_ms;
     struct loop_timer *resource_timer;
+    struct trash_emptier *trash;
     bool were_low;             /* core thread: what safe mode was told */
     atomic_bool resources_low; /* main thread writes, the core's safe mode reads */
     bool core_running;
