@@ -619,6 +619,13 @@ void block_conf_load(struct core_conf *out, const struct conf *conf)
     out->report_leases_max =
         (uint32_t)MAX(conf_int(conf, CONF_dfs_namenode_max_full_block_report_leases), 1);
     out->report_lease_ms = conf_ms(conf, CONF_dfs_namenode_full_block_report_lease_length_ms);
+    out->avoid_read_slow = conf_bool(conf, CONF_dfs_namenode_avoid_read_slow_datanode);
+    out->peer_stats = conf_bool(conf, CONF_dfs_datanode_peer_stats_enabled);
+    out->outliers_interval_ms = conf_ms(conf, CONF_dfs_datanode_outliers_report_interval);
+    out->slow_collect_interval_ms = conf_ms(conf, CONF_dfs_namenode_slowpeer_collect_interval);
+    out->slow_nodes_max =
+        (uint32_t)MAX(conf_int(conf, CONF_dfs_namenode_max_slowpeer_collect_nodes), 0);
+    out->slow_nodes_shown = (uint32_t)MAX(conf_int(conf, CONF_dfs_datanode_max_nodes_to_report), 0);
     out->check_ip_hostname =
         conf_bool(conf, CONF_dfs_namenode_datanode_registration_ip_hostname_check);
     out->prefer_local_node =

@@ -82,7 +82,10 @@ struct core_conf {
     uint32_t space_preference, space_tolerance, space_tolerance_limit; /* percent */
     bool space_balance_local;
     uint32_t min_blocks_for_write;
-    bool exclude_slow_nodes;
+    bool exclude_slow_nodes, avoid_read_slow;
+    bool peer_stats;
+    int64_t outliers_interval_ms, slow_collect_interval_ms;
+    uint32_t slow_nodes_max, slow_nodes_shown;
     const char *host_name; /* in texts of safe mode; NULL: localhost */
     uint32_t
         heartbeat_tolerance; /* heartbeats that may be missed before a replica is preferred for deletion */
@@ -115,7 +118,8 @@ struct core {
     struct cache_manager *cache; /* cache_pool.h */
     struct ec_policies *ec_policies; /* ec_policy.h */
     struct token_store *tokens;      /* token_store.h */
-    bool upgrade_pending; /* datanodes keep what they had before, too: no word to finalize */
+    bool upgrade_pending;    /* datanodes keep what they had before, too: no word to finalize */
+    int64_t slow_collect_ms; /* when slow datanodes are marked next */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
     bool rolling_upgrade_finalized;   /* since the start: datanodes may drop what they keep */
     uint64_t generation_stamp;        /* last one given out */

@@ -99,12 +99,49 @@ static bool has_reported(const struct datanode *node)
     return node->storage_count > 0;
 }
 
+/* A block being written to the node is in nobody's list yet: it counts as long as no other datanode in service has it
+ * (dfs.namenode.replication.min of them). */
+static void count_being_written(const struct core *core, const struct datanode *node,
+                                struct dn_walk *walk)
+{
+    for (const struct block_uc *uc = core->manager->uc; uc; uc = uc->hh.next) {
+        uint32_t elsewhere = 0;
+        bool here = false, listed = false;
+        for (uint32_t i = 0; i < uc->count; i++) {
+            const struct storage *storage = dn_storage(&core->datanodes, uc->replicas[i].storage);
+            if (!storage) continue;
+            here = here || storage->datanode == node;
+            listed = listed || (storage->datanode == node &&
+                                roaring_bitmap_contains(storage->blocks, uc->reference));
+            elsewhere += storage->datanode->alive && storage->datanode->admin_state == DN_NORMAL;
+        }
+        if (!here || listed || elsewhere >= MAX(core->conf.replication_min, 1u)) continue;
+        walk->low++;
+        walk->in_open_files++;
+    }
+}
+
+int64_t dn_admin_seconds_left(const struct core *core, const struct datanode *node)
+{
+    uint32_t first = node->leaving_low_first, low = node->leaving_low_redundancy;
+    int64_t spent_ms = core->now_ms - node->leaving_first_ms;
+
+    if (!is_leaving(node) || !node->leaving_checked) return -1;
+    if (!low) return 0;
+    return first > low && spent_ms > 0 ? spent_ms * low / (first - low) / SECOND_MS : -1;
+}
+
 static void end_walk(struct core *core, struct dn_walk *walk)
 {
     struct datanode *node = walk->node;
 
     walk->node = NULL;
     if (!is_leaving(node)) return;
+    count_being_written(core, node, walk);
+    if (!node->leaving_checked || walk->low > node->leaving_low_first) {
+        node->leaving_low_first = walk->low;
+        node->leaving_first_ms = core->now_ms;
+    }
     node->leaving_low_redundancy = walk->low;
     node->leaving_out_of_service_only = walk->out_of_service_only;
     node->leaving_in_open_files = walk->in_open_files;

@@ -18,6 +18,8 @@ void dn_admin_decommission(struct core *core, struct datanode *datanode);
 void dn_admin_maintenance(struct core *core, struct datanode *datanode, int64_t expires_wall_ms);
 void dn_admin_stop(struct core *core, struct datanode *datanode); /* back in service */
 
+/* How long a node that is on its way out takes at the rate so far; -1: not known (yet), or on no way out. */
+int64_t dn_admin_seconds_left(const struct core *core, const struct datanode *node);
 void dn_admin_tick(struct core *core);
 bool dn_admin_slice(struct core *core, uint32_t budget); /* true when more is left */
 void dn_admin_forget(struct core *core, const struct datanode *datanode); /* the node goes */

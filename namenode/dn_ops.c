@@ -10,6 +10,7 @@
 #include "namenode/redundancy.h"
 #include "namenode/report.h"
 #include "namenode/safemode.h"
+#include "namenode/slow_nodes.h"
 #include "namenode/topology.h"
 
 #define HADOOP_VERSION   "3.5.0" /* what peers compare */
@@ -21,7 +22,8 @@ enum {
     STORAGES_MAX = 1024,
     CAPABILITY_REPORT_BUFFERS = 1,
     CLONE_HEARTBEATS = 3, /* within so many a datanode counts as heard of */
-    FAILED_LOCATIONS_MAX = 256
+    FAILED_LOCATIONS_MAX = 256,
+    SLOW_MAX = 256,
 };
 
 /* ---- who asks ---- */
@@ -426,6 +428,27 @@ static void take_failures(struct datanode *node, const Pb__VolumeFailureSummary 
     node->capacity_lost = summary->estimatedcapacitylosttotal;
 }
 
+static void take_slow(struct core *core, struct datanode *node,
+                      const Pb__SendHeartbeatRequest *request)
+{
+    for (size_t i = 0; i < MIN(request->n_slowpeers, (size_t)SLOW_MAX); i++) {
+        const Pb__SlowPeerReport *r = request->slowpeers[i];
+        const struct slow_latency latency = {.latency = r->aggregatelatency,
+                                             .median = r->median,
+                                             .mad = r->mad,
+                                             .limit = r->upperlimitlatency};
+        if (r->datanodeid) slow_nodes_report(core, node, r->datanodeid, &latency);
+    }
+    for (size_t i = 0; i < MIN(request->n_slowdisks, (size_t)SLOW_MAX); i++) {
+        const Pb__SlowDiskReport *r = request->slowdisks[i];
+        const struct slow_disk disk = {
+            .metadata = r->has_meanmetadataoplatency ? r->meanmetadataoplatency : -1,
+            .read = r->has_meanreadiolatency ? r->meanreadiolatency : -1,
+            .write = r->has_meanwriteiolatency ? r->meanwriteiolatency : -1};
+        if (r->basepath) slow_disks_report(core, node, r->basepath, &disk);
+    }
+}
+
 /* DatanodeDescriptor.updateStorageStats. SendLifelineRequest has the same fields with the same numbers. */
 static void take_heartbeat(struct core *core, struct datanode *node,
                            const Pb__SendHeartbeatRequest *request)
@@ -448,6 +471,7 @@ static void take_heartbeat(struct core *core, struct datanode *node,
     node->xmits = request->xmitsinprogress;
     node->failed_volumes = request->failedvolumes;
     take_failures(node, summary);
+    take_slow(core, node, request);
     node->heartbeat_ms = core->now_ms;
     node->heartbeat_wall_ms = core->now_wall_ms;
     node->heartbeated_since_registration = true;
@@ -756,6 +780,7 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
         return 0;
     }
     take_heartbeat(core, node, request);
+    response->isslownode = node->slow;
     if (!safemode_is_on(core) && !add_recoveries(&answer, node)) {
         add_transfers(&answer, node);
         add_deletions(&answer, node);

@@ -4,6 +4,7 @@
 
 #include "common/mem.h"
 #include "namenode/block_manager.h"
+#include "namenode/slow_nodes.h"
 #include "namenode/topology.h"
 
 void dn_table_init(struct dn_table *table)
@@ -45,6 +46,7 @@ static void free_datanode(struct datanode *datanode)
         free_storage(storage);
     }
     dn_clear_work(datanode);
+    slow_node_forget(datanode);
     mem_free(datanode->work.recoveries);
     free_strings(datanode->failed_locations);
     mem_free(datanode->uuid);

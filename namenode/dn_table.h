@@ -16,6 +16,8 @@
 struct datanode;
 struct rack;
 struct report_job;
+struct slow_disk_report;
+struct slow_report;
 struct topology;
 
 enum dn_admin_state {
@@ -129,6 +131,8 @@ struct datanode {
     int64_t report_lease_ms;
     /* Progress of decommissioning or maintenance: dn_admin.c. */
     uint32_t leaving_low_redundancy, leaving_out_of_service_only, leaving_in_open_files;
+    uint32_t leaving_low_first; /* what lacked when it was looked at first, at leaving_first_ms */
+    int64_t leaving_first_ms;
     int64_t leaving_since_wall_ms;
     bool leaving_checked; /* a full check has been made since the state changed */
     bool walk_wanted;     /* its blocks are to be looked over, at walk_ms or later */
@@ -137,6 +141,9 @@ struct datanode {
     struct rack *rack;
     uint32_t rack_index, node_index;
     bool counted; /* part of dn_table.stats */
+    bool slow;    /* slow_nodes.h, as are these */
+    struct slow_report *slow_reports;
+    struct slow_disk_report *slow_disks;
     UT_hash_handle hh, hh_address;
 };
 

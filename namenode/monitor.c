@@ -6,6 +6,7 @@
 #include "namenode/redundancy.h"
 #include "namenode/report.h"
 #include "namenode/safemode.h"
+#include "namenode/slow_nodes.h"
 #include "namenode/storage_policy.h"
 #include "namenode/topology.h"
 
@@ -292,6 +293,7 @@ void core_tick(struct core *core)
     if (is_due(core, &manager->next_roll_ms, ROLL_MS)) roll_scheduled(core);
     safemode_check(core);
     dn_admin_tick(core);
+    slow_nodes_tick(core);
     if (safemode_is_on(core) || !manager->populating ||
         !is_due(core, &manager->next_work_ms, core->conf.redundancy_interval_ms))
         return;

@@ -12,6 +12,7 @@
 #include "namenode/nn_upgrade.h"
 #include "namenode/redundancy.h"
 #include "namenode/safemode.h"
+#include "namenode/slow_nodes.h"
 
 enum {
     CORRUPT_FILES_MAX = 100,      /* dfs.namenode.max-corrupt-file-blocks-returned */
@@ -207,12 +208,21 @@ int op_get_datanode_storage_report(struct core *core, struct op *op,
     return 0;
 }
 
-/* No peer statistics are kept: as with dfs.datanode.peer.stats.enabled false, its default. */
 int op_get_slow_datanode_report(struct core *core, struct op *op,
                                 const Pb__GetSlowDatanodeReportRequest *request UNUSED,
-                                Pb__GetSlowDatanodeReportResponse *response UNUSED, struct err *err)
+                                Pb__GetSlowDatanodeReportResponse *response, struct err *err)
 {
-    return op_check_superuser(core, op, "slowDataNodesReport", err);
+    int rc = op_check_superuser(core, op, "slowDataNodesReport", err);
+    size_t count;
+
+    if (rc) return rc;
+    struct datanode **nodes = list_nodes(core, PB__DATANODE_REPORT_TYPE__ALL, op->arena, &count);
+    response->datanodeinfoproto = ARENA_ARRAY(op->arena, Pb__DatanodeInfo *, count + 1);
+    for (size_t i = 0; i < count; i++)
+        if (slow_node_reports(core, nodes[i]))
+            response->datanodeinfoproto[response->n_datanodeinfoproto++] =
+                dn_info_make(core, nodes[i], op->arena);
+    return 0;
 }
 
 int op_refresh_nodes(struct core *core, struct op *op,

@@ -153,6 +153,10 @@ static bool is_good(struct chooser *c, const struct datanode *node, bool conside
         refuse(c, node, &c->refusals->stale, "the node is stale");
         return false;
     }
+    if (c->avoid_slow && node->slow) {
+        refuse(c, node, &c->refusals->slow, "the node is slow");
+        return false;
+    }
     if (consider_load && is_overloaded(c, node)) {
         refuse(c, node, &c->refusals->busy, "the node is too busy");
         return false;
@@ -303,8 +307,8 @@ static void choose_with_retries(struct chooser *c, uint32_t total, struct writer
         bool planned = plan_types(c, total);
         memcpy(tried, c->need, sizeof tried);
         if (planned && policy_choose(c, total - (uint32_t)c->count, writer)) return;
-        if (c->avoid_stale) {
-            c->avoid_stale = false;
+        if (c->avoid_stale || c->avoid_slow) {
+            c->avoid_stale = c->avoid_slow = false;
             continue;
         }
         for (int t = 1; t < TYPES; t++) {
@@ -435,6 +439,7 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     c->excluded = mem_zalloc(c->nodes);
     c->dropped = mem_zalloc(c->nodes);
     c->avoid_stale = avoids_stale(core);
+    c->avoid_slow = core->conf.exclude_slow_nodes;
     for (size_t i = 0; i < request->excluded_count; i++) {
         exclude(c, request->excluded[i]);
         c->refusals->excluded++;
@@ -457,6 +462,7 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     bool avoid_stale = c->avoid_stale;
     if (!away || !choose_away(c, total, writer)) {
         c->avoid_stale = avoid_stale;
+        c->avoid_slow = core->conf.exclude_slow_nodes;
         choose_with_retries(c, total, &writer);
     }
     chosen = c->count - existing;
@@ -480,7 +486,7 @@ static uint32_t reader_rank(const struct core *core, const struct datanode *node
 
     if (node->admin_state == DN_DECOMMISSIONED || node->admin_state == DN_IN_MAINTENANCE)
         late = 3;
-    else if (!node->alive || dn_is_stale(core, node))
+    else if (!node->alive || dn_is_stale(core, node) || (core->conf.avoid_read_slow && node->slow))
         late = 2;
     else if (node->admin_state == DN_ENTERING_MAINTENANCE)
         late = 1;

@@ -32,7 +32,7 @@ struct placement_request {
 };
 
 struct placement_refusals {
-    uint32_t dead, stale, decommissioning, no_space, busy, excluded, rack_full, wrong_media;
+    uint32_t dead, stale, slow, decommissioning, no_space, busy, excluded, rack_full, wrong_media;
     char detail[512]; /* node by node as far as it fits: "127.0.0.1:9866: not enough space; …" */
 };
 

@@ -28,7 +28,7 @@ struct chooser {
     uint32_t need[PLACEMENT_TYPES];
     bool unavailable[PLACEMENT_TYPES];
     uint32_t rack_max;
-    bool avoid_stale, new_block;
+    bool avoid_stale, avoid_slow, new_block;
 };
 
 struct writer {

@@ -4,6 +4,7 @@
 #include "namenode/dn_admin.h"
 #include "namenode/handlers.h"
 #include "namenode/safemode.h"
+#include "namenode/slow_nodes.h"
 #include "namenode/web.h"
 
 /* What the beans tell, copied on the core thread. */
@@ -18,6 +19,9 @@ struct status {
     uint64_t xceivers;
     const char *safemode;                /* "" when off */
     const char *live_nodes, *dead_nodes; /* JSON objects as text */
+    const char *decommissioning_nodes, *entering_nodes;
+    const char *slow_peers, *slow_disks; /* JSON lists as text */
+    const char *leaving;                 /* the page's lines on nodes that leave */
 };
 
 /* Which disks failed, where any did. */
@@ -84,6 +88,71 @@ static const char *describe_datanodes(struct status *status, const struct core *
     return copy;
 }
 
+/* How far a node on its way out is; -1: nobody can say yet. */
+static const char *describe_leaving(struct status *status, const struct core *core,
+                                    enum dn_admin_state state)
+{
+    bool decommissioning = state == DN_DECOMMISSIONING;
+    struct buf text = {0};
+    struct json json = json_to(&text);
+    char name[512];
+
+    json_begin_object(&json);
+    for (const struct datanode *dn = core->datanodes.by_uuid; dn; dn = dn->hh.next) {
+        if (dn->admin_state != state || !dn->alive) continue;
+        snprintf(name, sizeof name, "%s:%u", dn->hostname, dn->xfer_port);
+        json_key(&json, name);
+        json_begin_object(&json);
+        json_put_string(&json, "xferaddr", dn->address);
+        json_put_string(&json, "location", dn->location);
+        json_put_string(&json, "uuid", dn->uuid);
+        json_put_int(&json, "underReplicatedBlocks", dn->leaving_low_redundancy);
+        json_put_int(&json,
+                     decommissioning ? "decommissionOnlyReplicas" : "maintenanceOnlyReplicas",
+                     dn->leaving_out_of_service_only);
+        json_put_int(&json, "underReplicateInOpenFiles", dn->leaving_in_open_files);
+        json_put_int(&json, "estimatedSecondsLeft", dn_admin_seconds_left(core, dn));
+        json_end(&json);
+    }
+    json_end(&json);
+    const char *copy = arena_strdup(&status->arena, buf_cstr(&text));
+    buf_release(&text);
+    return copy;
+}
+
+static const char *lines_on_leaving(struct status *status, const struct core *core)
+{
+    struct buf text = {0};
+
+    for (const struct datanode *dn = core->datanodes.by_uuid; dn; dn = dn->hh.next) {
+        int64_t left = dn_admin_seconds_left(core, dn);
+        if (!dn->alive ||
+            (dn->admin_state != DN_DECOMMISSIONING && dn->admin_state != DN_ENTERING_MAINTENANCE))
+            continue;
+        buf_printf(
+            &text,
+            "<tr><td>%s</td><td>%s, %u blocks lack replicas elsewhere, %u of them in open files",
+            dn->address, dn_admin_state_name(dn->admin_state), dn->leaving_low_redundancy,
+            dn->leaving_in_open_files);
+        if (left >= 0) buf_printf(&text, ", about %" PRId64 " s to go", left);
+        buf_put_str(&text, "</td></tr>\n");
+    }
+    const char *copy = arena_strdup(&status->arena, buf_cstr(&text));
+    buf_release(&text);
+    return copy;
+}
+
+static const char *as_text(struct status *status, const struct core *core,
+                           void (*write)(const struct core *core, struct buf *out))
+{
+    struct buf text = {0};
+
+    write(core, &text);
+    const char *copy = arena_strdup(&status->arena, buf_cstr(&text));
+    buf_release(&text);
+    return copy;
+}
+
 static void collect(struct core *core, void *arg)
 {
     struct status *status = arg;
@@ -120,6 +189,11 @@ static void collect(struct core *core, void *arg)
     status->safemode = safemode_is_on(core) ? safemode_tip(core, &status->arena) : "";
     status->live_nodes = describe_datanodes(status, core, true);
     status->dead_nodes = describe_datanodes(status, core, false);
+    status->decommissioning_nodes = describe_leaving(status, core, DN_DECOMMISSIONING);
+    status->entering_nodes = describe_leaving(status, core, DN_ENTERING_MAINTENANCE);
+    status->slow_peers = as_text(status, core, slow_nodes_json);
+    status->slow_disks = as_text(status, core, slow_disks_json);
+    status->leaving = lines_on_leaving(status, core);
 }
 
 static bool gather(struct namenode *nn, struct status *status)
@@ -153,6 +227,8 @@ static void bean_info(struct json *json, const struct status *status)
                  (int64_t)status->stats.missing_repl_one_blocks);
     json_put_string(json, "LiveNodes", status->live_nodes);
     json_put_string(json, "DeadNodes", status->dead_nodes);
+    json_put_string(json, "DecomNodes", status->decommissioning_nodes);
+    json_put_string(json, "EnteringMaintenanceNodes", status->entering_nodes);
     json_put_int(json, "NNStartedTimeInMillis", status->nn->started_wall_ms);
     char *text = mem_printf("{\"MostRecentCheckpointTxId\":\"%" PRIu64
                             "\",\"LastAppliedOrWrittenTxId\":\"%" PRIu64 "\"}",
@@ -213,6 +289,8 @@ static void bean_status(struct json *json, const struct status *status)
     json_put_bool(json, "SecurityEnabled", false);
     json_put_string(json, "NNRole", "NameNode");
     json_put_string(json, "HostAndPort", address);
+    json_put_string(json, "SlowPeersReport", status->slow_peers);
+    json_put_string(json, "SlowDisksReport", status->slow_disks);
     mem_free(address);
 }
 
@@ -365,6 +443,7 @@ void web_index(void *context, struct http_request *request)
                "blocks</td><td>%" PRIu64 ", %" PRIu64 "</td></tr>\n",
                status.live, status.dead, status.blocks.missing_blocks,
                status.blocks.corrupt_blocks);
+    buf_put_str(&text, status.leaving);
     buf_put_str(
         &text,
         "</table>\n<p><a href=\"/jmx\">/jmx</a> <a href=\"/conf\">/conf</a></p>\n</body></html>\n");

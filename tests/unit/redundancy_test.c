@@ -11,6 +11,7 @@
 #include "namenode/placement.h"
 #include "namenode/redundancy.h"
 #include "namenode/report.h"
+#include "namenode/slow_nodes.h"
 #include "namenode/topology.h"
 #include "tests/lib/block_fixture.h"
 
@@ -654,6 +655,80 @@ static void test_a_clone_is_refused(void **state)
     }
 }
 
+static void test_blocks_being_written_hold_decommissioning_up(void **state)
+{
+    struct storage *alone[] = {disks[0]}, *both[] = {disks[0], disks[1]};
+    struct block *block = fixture_open_block(&f, 3, alone, 1);
+    (void)state;
+
+    fixture_open_block(&f, 3, both, 2); /* goes on elsewhere: it holds nobody up */
+    dn_admin_decommission(&f.core, nodes[0]);
+    fixture_pass(&f, 2 * f.core.conf.decommission_interval_ms, true);
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONING);
+    assert_int_equal(nodes[0]->leaving_in_open_files, 1);
+    assert_int_equal(nodes[0]->leaving_low_redundancy, 1);
+    blocks_set_expected(&f.core, block, both, 2); /* the writer has another datanode now */
+    fixture_pass(&f, 2 * f.core.conf.decommission_interval_ms, true);
+    assert_int_equal(nodes[0]->admin_state, DN_DECOMMISSIONED);
+}
+
+static void test_how_long_decommissioning_takes(void **state)
+{
+    (void)state;
+    nodes[0]->leaving_low_first = 100;
+    nodes[0]->leaving_low_redundancy = 75;
+    nodes[0]->leaving_first_ms = f.core.now_ms - 10000;
+    assert_int_equal(dn_admin_seconds_left(&f.core, nodes[0]), -1); /* in service */
+    nodes[0]->admin_state = DN_DECOMMISSIONING;
+    assert_int_equal(dn_admin_seconds_left(&f.core, nodes[0]), -1); /* not looked at yet */
+    nodes[0]->leaving_checked = true;
+    assert_int_equal(dn_admin_seconds_left(&f.core, nodes[0]), 30);
+    nodes[0]->leaving_low_redundancy = 100;
+    assert_int_equal(dn_admin_seconds_left(&f.core, nodes[0]), -1); /* no progress, no answer */
+    nodes[0]->leaving_low_redundancy = 0;
+    assert_int_equal(dn_admin_seconds_left(&f.core, nodes[0]), 0);
+    nodes[0]->admin_state = DN_NORMAL;
+    nodes[0]->leaving_checked = false;
+}
+
+/* The word of peers: who is slow gets nothing new, unless there is nobody else, and is forgotten when nobody speaks of it any more. */
+static void test_slow_nodes(void **state)
+{
+    const struct slow_latency latency = {.latency = 50, .median = 2, .mad = 1, .limit = 6};
+    struct placement_request request = {.wanted = 3, .block_size = FIXTURE_BLOCK};
+    struct storage *out[NODES];
+    struct buf json = {0};
+    char address[64];
+    (void)state;
+
+    snprintf(address, sizeof address, "%s:9864", nodes[4]->ip);
+    slow_nodes_report(&f.core, nodes[0], address, &latency);
+    slow_nodes_tick(&f.core);
+    assert_int_equal(slow_node_reports(&f.core, nodes[4]), 0); /* statistics are off */
+    f.core.conf.peer_stats = f.core.conf.exclude_slow_nodes = true;
+    slow_nodes_report(&f.core, nodes[0], address, &latency);
+    slow_nodes_report(&f.core, nodes[1], address, &latency);
+    slow_nodes_report(&f.core, nodes[1], "10.99.99.99:9864", &latency);
+    slow_nodes_report(&f.core, nodes[1], "nonsense", &latency);
+    slow_nodes_report(&f.core, nodes[4], address, &latency); /* of itself: no word */
+    assert_int_equal(slow_node_reports(&f.core, nodes[4]), 2);
+    slow_nodes_json(&f.core, &json);
+    assert_non_null(strstr(buf_cstr(&json), "\"UpperLimitLatency\":6.0"));
+    buf_release(&json);
+    slow_nodes_tick(&f.core);
+    assert_true(nodes[4]->slow);
+    for (int round = 0; round < 100; round++) {
+        assert_int_equal(placement_choose(&f.core, &request, out, NULL), 3);
+        for (int i = 0; i < 3; i++) assert_ptr_not_equal(out[i]->datanode, nodes[4]);
+    }
+    request.wanted = NODES;
+    assert_int_equal(placement_choose(&f.core, &request, out, NULL), NODES);
+    f.core.now_ms += 3 * f.core.conf.outliers_interval_ms;
+    slow_nodes_tick(&f.core);
+    assert_false(nodes[4]->slow);
+    for (int i = 0; i < NODES; i++) nodes[i]->heartbeat_ms = f.core.now_ms;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -676,6 +751,9 @@ int main(void)
         TEST(test_maintenance),
         TEST(test_failed_disk),
         TEST(test_another_node_at_the_address),
+        TEST(test_blocks_being_written_hold_decommissioning_up),
+        TEST(test_how_long_decommissioning_takes),
+        TEST(test_slow_nodes),
         TEST(test_the_bad_replica_s_node_is_the_only_place_left),
         TEST(test_a_bad_replica_stays_while_no_good_one_is_heard_of),
         TEST(test_copies_of_the_dead_are_given_up_at_once),
