@@ -48,6 +48,18 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
     s->sync_on_close = conf_bool(conf, CONF_dfs_datanode_synconclose);
     s->use_hostname = conf_bool(conf, CONF_dfs_datanode_use_datanode_hostname);
     s->moves_max = (int)MAX(conf_int(conf, CONF_dfs_datanode_balance_max_concurrent_moves), 1);
+    s->outliers_ms = MAX(conf_ms(conf, CONF_dfs_datanode_outliers_report_interval), 1);
+    s->slow_peer = (struct outlier_rule){
+        .samples_min = (uint64_t)MAX(
+            conf_int(conf, CONF_dfs_datanode_peer_metrics_min_outlier_detection_samples), 1),
+        .names_min = (size_t)MAX(conf_int(conf, CONF_dfs_datanode_min_outlier_detection_nodes), 1),
+        .low_ms = (double)conf_ms(conf, CONF_dfs_datanode_slowpeer_low_threshold_ms)};
+    s->slow_disk = (struct outlier_rule){
+        .samples_min = 1,
+        .names_min = (size_t)MAX(conf_int(conf, CONF_dfs_datanode_min_outlier_detection_disks), 1),
+        .low_ms = (double)conf_ms(conf, CONF_dfs_datanode_slowdisk_low_threshold_ms)};
+    s->disk_sampling = (unsigned)MIN(
+        MAX(conf_int(conf, CONF_dfs_datanode_fileio_profiling_sampling_percentage), 0), 100);
     /* Where nobody decided, a datanode goes on with what it has: what was lost is copied, what is left serves. */
     s->volumes_tolerated = conf_is_set(conf, CONF_dfs_datanode_failed_volumes_tolerated)
                                ? (int)conf_int(conf, CONF_dfs_datanode_failed_volumes_tolerated)
@@ -239,6 +251,11 @@ static int start(struct datanode *dn, struct err *err)
     dn->dataset->disk_error = on_disk_error;
     dn->dataset->disk_error_arg = dn;
     dn->dataset->syncer = syncer_new();
+    if (conf_bool(dn->conf, CONF_dfs_datanode_peer_stats_enabled))
+        dn->peer_latency = latencies_new();
+    throttle_init(&dn->write_throttle,
+                  conf_size(dn->conf, CONF_dfs_datanode_data_write_bandwidthPerSec));
+    if (dn->settings.disk_sampling) dn->disk_latency = latencies_new();
     dn->scan = scan_block_new(dn->dataset, dn->conf);
     dn->diff = scan_diff_new(dn->dataset, dn->conf);
     dn->calls = worker_pool_new("call", CALL_THREADS, CALL_QUEUE);
@@ -292,6 +309,8 @@ void datanode_stop(struct datanode *dn)
     xceiver_free(dn->xceiver);
     dataset_free(dn->dataset);
     nn_services_free(dn);
+    latencies_free(dn->peer_latency);
+    latencies_free(dn->disk_latency);
     reconfig_free(dn->reconfig);
     conf_free(dn->conf);
     pthread_mutex_destroy(&dn->lock);

@@ -19,6 +19,8 @@
 #include "common/rpc_client.h"
 #include "common/rpc_server.h"
 #include "datanode/dataset.h"
+#include "datanode/latency.h"
+#include "datanode/throttle.h"
 
 #define DN_SOFTWARE_VERSION "3.5.0"
 
@@ -44,6 +46,9 @@ struct dn_settings {
     atomic_int moves_max;  /* dfs.datanode.balance.max.concurrent.moves */
     int volumes_tolerated; /* dfs.datanode.failed.volumes.tolerated */
     int64_t restart_expiry_ms; /* dfs.datanode.restart.replica.expiration */
+    int64_t outliers_ms;       /* dfs.datanode.outliers.report.interval */
+    struct outlier_rule slow_peer, slow_disk;
+    unsigned disk_sampling; /* dfs.datanode.fileio.profiling.sampling.percentage */
 };
 
 struct datanode {
@@ -54,6 +59,10 @@ struct datanode {
     struct dataset *dataset;
     struct scan_block *scan; /* NULL: turned off */
     struct scan_diff *diff;  /* likewise */
+    struct latencies
+        *peer_latency; /* of packets to the last one of a pipeline; NULL: not measured */
+    struct throttle write_throttle; /* dfs.datanode.data.write.bandwidthPerSec: of writers */
+    struct latencies *disk_latency; /* of writes, by folder; likewise */
     struct xceiver *xceiver;
     struct rpc_server *rpc;
     struct http_server *http;

@@ -14,7 +14,7 @@
 #include "datanode/nn_command.h"
 #include "datanode/xceiver.h"
 
-enum { STACK_SIZE = 256 * 1024, CALL_TIMEOUT_MS = 60000 };
+enum { STACK_SIZE = 256 * 1024, CALL_TIMEOUT_MS = 60000, OUTLIERS_MAX = 64 };
 
 enum link_state { LINK_CONNECT, LINK_REGISTER, LINK_REPORT, LINK_SERVE, LINK_ENDED };
 
@@ -40,6 +40,7 @@ struct nn_link {
     uint64_t lease;
     int64_t next_report_ms; /* of the next full one */
     bool first_report;
+    int64_t next_outliers_ms;                          /* when slow peers and disks are told next */
     _Atomic int64_t last_heartbeat_ms, last_report_ms; /* 0: never */
     atomic_int ha_state;                               /* Pb__NNHAStatusHeartbeat__State, or -1 */
 };
@@ -224,6 +225,43 @@ static void add_failures(struct datanode *dn, Pb__SendHeartbeatRequest *request,
     if (request->failedvolumes) request->volumefailuresummary = summary;
 }
 
+/* Slow peers and disks, each report interval (BPServiceActor.sendHeartBeat). */
+static void add_outliers(struct nn_link *link, Pb__SendHeartbeatRequest *request,
+                         struct arena *arena)
+{
+    struct datanode *dn = dn_of(link);
+    int64_t now = clock_mono_ms();
+
+    if ((!dn->peer_latency && !dn->disk_latency) || now < link->next_outliers_ms) return;
+    link->next_outliers_ms = now + dn->settings.outliers_ms;
+    struct outlier *found = arena_alloc(arena, OUTLIERS_MAX * sizeof *found);
+    request->slowpeers = arena_alloc(arena, OUTLIERS_MAX * sizeof *request->slowpeers);
+    size_t count =
+        latencies_outliers(dn->peer_latency, &dn->settings.slow_peer, now, found, OUTLIERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        Pb__SlowPeerReport *report = ARENA_NEW(arena, Pb__SlowPeerReport);
+        pb__slow_peer_report__init(report);
+        report->datanodeid = arena_strdup(arena, found[i].name);
+        report->has_aggregatelatency = report->has_median = report->has_mad =
+            report->has_upperlimitlatency = 1;
+        report->aggregatelatency = found[i].latency;
+        report->median = found[i].median;
+        report->mad = found[i].mad;
+        report->upperlimitlatency = found[i].limit;
+        request->slowpeers[request->n_slowpeers++] = report;
+    }
+    request->slowdisks = arena_alloc(arena, OUTLIERS_MAX * sizeof *request->slowdisks);
+    count = latencies_outliers(dn->disk_latency, &dn->settings.slow_disk, now, found, OUTLIERS_MAX);
+    for (size_t i = 0; i < count; i++) {
+        Pb__SlowDiskReport *report = ARENA_NEW(arena, Pb__SlowDiskReport);
+        pb__slow_disk_report__init(report);
+        report->basepath = arena_strdup(arena, found[i].name);
+        report->has_meanwriteiolatency = 1;
+        report->meanwriteiolatency = found[i].latency;
+        request->slowdisks[request->n_slowdisks++] = report;
+    }
+}
+
 static void fill_heartbeat(struct nn_link *link, Pb__SendHeartbeatRequest *request, bool want_lease,
                            struct arena *arena)
 {
@@ -247,6 +285,7 @@ static void fill_heartbeat(struct nn_link *link, Pb__SendHeartbeatRequest *reque
     request->has_requestfullblockreportlease = 1;
     request->requestfullblockreportlease = want_lease;
     add_failures(dn, request, arena);
+    add_outliers(link, request, arena);
 }
 
 /* Who is active: the newest claim by transaction id wins; a standby's word ends its own claim only.

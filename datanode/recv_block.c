@@ -35,9 +35,11 @@ struct receiver {
 
     int mirror_fd; /* -1: none */
     int mirror_timeout_ms, mirror_write_ms;
+    unsigned packets;
     struct xfer_in mirror_in;
     char mirror[NET_TEXT_MAX];
-    struct ack_relay acks; /* clients' pipelines only */
+    char mirror_http[NET_TEXT_MAX]; /* by which it is called slow; "": it is not measured */
+    struct ack_relay acks;          /* clients' pipelines only */
 
     struct pool_buffer buffer; /* room for the header, then the payload */
     struct xfer_packet_header packet;
@@ -162,6 +164,9 @@ static int set_up_mirror(struct receiver *r, struct buf *answer, bool *good, str
     }
     id = r->op->targets[0]->id;
     snprintf(r->mirror, sizeof r->mirror, "%s:%u", id->ipaddr, id->xferport);
+    /* Only the last one: another one's time is also that of those behind it. */
+    if (r->op->n_targets == 1 && r->ctx->dn->peer_latency)
+        snprintf(r->mirror_http, sizeof r->mirror_http, "%s:%u", id->ipaddr, id->infoport);
     int rc = connect_mirror(r, err);
     if (!rc && r->is_client) rc = xfer_response_read(&r->mirror_in, &r->ctx->arena, &response, err);
     if (rc) {
@@ -344,7 +349,12 @@ static int forward_packet(struct receiver *r, struct err *err)
     size_t size = xfer_packet_header_encode(p, header);
     uint8_t *start = payload(r) - size;
     memcpy(start, header, size);
-    return forward(r, start, size + p->checksum_length + p->data_length, err);
+    int64_t before_ns = r->mirror_http[0] ? clock_mono_ns() : 0;
+    int rc = forward(r, start, size + p->checksum_length + p->data_length, err);
+    if (before_ns && !rc)
+        latencies_add(r->ctx->dn->peer_latency, r->mirror_http,
+                      (double)(clock_mono_ns() - before_ns) / 1e6, clock_mono_ms());
+    return rc;
 }
 
 static int finish_client(struct receiver *r, struct err *err)
@@ -361,6 +371,22 @@ static int finish_client(struct receiver *r, struct err *err)
     return 0;
 }
 
+/* Some of the writes are timed. */
+static int write_timed(struct receiver *r, const uint8_t *data, const uint8_t *crcs,
+                       struct err *err)
+{
+    const struct xfer_packet_header *p = &r->packet;
+    struct datanode *dn = r->ctx->dn;
+    bool sampled = dn->disk_latency && r->packets++ % 100 < dn->settings.disk_sampling;
+
+    int64_t before_ns = sampled ? clock_mono_ns() : 0;
+    int rc = write_data(&r->write, p->offset, data, p->data_length, crcs, err);
+    if (sampled && !rc)
+        latencies_add(dn->disk_latency, write_volume(&r->write)->dir,
+                      (double)(clock_mono_ns() - before_ns) / 1e6, clock_mono_ms());
+    return rc;
+}
+
 static int store_packet(struct receiver *r, struct err *err)
 {
     const struct xfer_packet_header *p = &r->packet;
@@ -368,8 +394,7 @@ static int store_packet(struct receiver *r, struct err *err)
 
     if (p->data_length) {
         const uint8_t *crcs = r->same_sum && p->checksum_length ? payload(r) : NULL;
-        rc = write_data(&r->write, p->offset, payload(r) + p->checksum_length, p->data_length, crcs,
-                        err);
+        rc = write_timed(r, payload(r) + p->checksum_length, crcs, err);
         atomic_fetch_add(&r->ctx->dn->bytes_written, p->data_length);
     }
     if (!rc && p->sync && !p->last) rc = write_sync(&r->write, err);
@@ -570,6 +595,7 @@ void recv_block_op(struct xfer_context *ctx, const Pb__OpWriteBlock *op)
     struct err err = ERR_INIT;
 
     r->ctx = ctx;
+    r->throttle = &ctx->dn->write_throttle;
     r->in = &ctx->in;
     r->op = op;
     r->mirror_fd = -1;
