@@ -7,6 +7,7 @@
 #include "namenode/hosts.h"
 #include "namenode/located.h"
 #include "namenode/monitor.h"
+#include "namenode/placement.h"
 #include "namenode/redundancy.h"
 #include "namenode/report.h"
 #include "namenode/safemode.h"
@@ -228,9 +229,10 @@ static void locate(struct core *core, struct datanode *node)
     topology_remove(core->datanodes.topology, node);
     replace_text(&node->location, location);
     topology_add(core->datanodes.topology, node);
-    /* From one rack to two: blocks that were well placed are so no longer (checkIfClusterIsNowMultiRack). */
-    if (racks <= 1 && topology_rack_count(core->datanodes.topology) >= 2 &&
-        core->manager->populating)
+    /* From one rack to two blocks that were well placed are so no longer (checkIfClusterIsNowMultiRack); with each further one where
+     * the policy wants as many racks as replicas. */
+    bool grown = topology_rack_count(core->datanodes.topology) > MAX(racks, 1u);
+    if (grown && (racks <= 1 || placement_counts_racks(core)) && core->manager->populating)
         redundancy_scan_start(core);
 }
 

@@ -54,6 +54,8 @@ size_t placement_choose_excess(struct core *core, struct storage *const *have, s
 /* How many more replicas in the right places the policy wants (getAdditionalReplicasRequired): racks, upgrade domains, node groups. */
 uint32_t placement_lacks(const struct core *core, struct storage *const *have, size_t count,
                          uint32_t replication);
+/* The policy wants replicas on as many racks as there are (RackFaultTolerant). */
+bool placement_counts_racks(const struct core *core);
 /* True when that is none. */
 bool placement_is_spread(const struct core *core, struct storage *const *have, size_t count,
                          uint32_t replication);

@@ -48,14 +48,19 @@ static bool shares(const struct replicas *r, size_t at, same_fn *same)
 
 /* ---- well spread ---- */
 
+bool placement_counts_racks(const struct core *core)
+{
+    return core->conf.placement == PLACEMENT_RACK_FAULT_TOLERANT ||
+           core->conf.placement == PLACEMENT_AVAILABLE_SPACE_RACKS;
+}
+
 uint32_t placement_lacks(const struct core *core, struct storage *const *have, size_t count,
                          uint32_t replication)
 {
     const struct replicas r = {.core = core, .have = have, .count = count};
     const struct topology *topology = core->datanodes.topology;
     enum placement_kind kind = core->conf.placement;
-    bool over_racks =
-        kind == PLACEMENT_RACK_FAULT_TOLERANT || kind == PLACEMENT_AVAILABLE_SPACE_RACKS;
+    bool over_racks = placement_counts_racks(core);
     uint32_t lacking = 0;
 
     if (topology_was_multi_rack(topology)) {
