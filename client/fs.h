@@ -320,6 +320,8 @@ struct fs_datanode {
     uint32_t xceivers, blocks;
     int admin_state; /* 0 normal, 1 decommissioning, 2 decommissioned, 3 entering maintenance, 4 in
                         maintenance */
+    /* Of one on its way out, by our namenode: blocks that lack replicas elsewhere, of them in open files, and the time left; -1 when not told. */
+    int64_t leaving_blocks, leaving_in_open_files, leaving_seconds_left;
     const char *upgrade_domain, *software_version; /* "" when not told */
 };
 struct fs_datanodes {

@@ -178,6 +178,11 @@ static void fill_datanode(struct arena *arena, struct fs_datanode *to, const Pb_
         .xceivers = from->xceivercount,
         .blocks = from->numblocks,
         .admin_state = (int)from->adminstate,
+        .leaving_blocks = from->has_leavingblocks ? (int64_t)from->leavingblocks : -1,
+        .leaving_in_open_files =
+            from->has_leavingblocksinopenfiles ? (int64_t)from->leavingblocksinopenfiles : -1,
+        .leaving_seconds_left =
+            from->has_leavingsecondsleft ? (int64_t)from->leavingsecondsleft : -1,
         .upgrade_domain = arena_strdup(arena, from->upgradedomain ? from->upgradedomain : ""),
         .software_version = arena_strdup(arena, from->softwareversion ? from->softwareversion : ""),
     };

@@ -1,5 +1,7 @@
 #include "namenode/dn_info.h"
 
+#include "namenode/dn_admin.h"
+
 Pb__DatanodeID *dn_id_make(const struct datanode *node, struct arena *arena)
 {
     Pb__DatanodeID *id = arena_alloc(arena, sizeof *id);
@@ -16,7 +18,7 @@ Pb__DatanodeID *dn_id_make(const struct datanode *node, struct arena *arena)
     return id;
 }
 
-void dn_info_fill(struct core *core UNUSED, const struct datanode *node, Pb__DatanodeInfo *out,
+void dn_info_fill(struct core *core, const struct datanode *node, Pb__DatanodeInfo *out,
                   struct arena *arena)
 {
     pb__datanode_info__init(out);
@@ -39,6 +41,13 @@ void dn_info_fill(struct core *core UNUSED, const struct datanode *node, Pb__Dat
     SET(lastblockreporttime, (uint64_t)node->report_wall_ms);
     SET(lastblockreportmonotonic, (uint64_t)node->report_ms);
     SET(numblocks, (uint32_t)MIN(dn_block_count(node), (uint64_t)UINT32_MAX));
+    if (node->leaving_checked &&
+        (node->admin_state == DN_DECOMMISSIONING || node->admin_state == DN_ENTERING_MAINTENANCE)) {
+        int64_t left = dn_admin_seconds_left(core, node);
+        SET(leavingblocks, node->leaving_low_redundancy);
+        SET(leavingblocksinopenfiles, node->leaving_in_open_files);
+        if (left >= 0) SET(leavingsecondsleft, (uint64_t)left);
+    }
 #undef SET
 }
 

@@ -33,6 +33,17 @@ static const char *decommission_status(int state)
     return state >= 0 && state < (int)ARRAY_LEN(texts) ? texts[state] : texts[0];
 }
 
+/* An own line: Apache's namenode does not tell. */
+static void print_progress(const struct fs_datanode *node)
+{
+    if (node->leaving_blocks < 0) return;
+    printf("Blocks to replicate elsewhere: %" PRId64 " (%" PRId64 " in open files)",
+           node->leaving_blocks, MAX(node->leaving_in_open_files, (int64_t)0));
+    if (node->leaving_seconds_left >= 0)
+        printf(", about %" PRId64 " s to go", node->leaving_seconds_left);
+    puts("");
+}
+
 static void print_datanode(const struct fs_datanode *node)
 {
     char name[NET_HOST_MAX], date[UNITS_TEXT_MAX];
@@ -42,6 +53,7 @@ static void print_datanode(const struct fs_datanode *node)
     if (!str_eq(node->rack, "/default-rack")) printf("Rack: %s\n", node->rack);
     if (*node->upgrade_domain) printf("Upgrade domain: %s\n", node->upgrade_domain);
     printf("Decommission Status : %s\n", decommission_status(node->admin_state));
+    print_progress(node);
     print_size("Configured Capacity", node->capacity);
     print_size("DFS Used", node->dfs_used);
     print_size("Non DFS Used", node->non_dfs_used);

@@ -58,6 +58,28 @@ check "taken back" hdfs dfsadmin -refreshNodes
 check "it is in service" wait_until 20 is_state datanode2 Normal
 check "too many are deleted" wait_until 40 total_is $((blocks * 3))
 
+# A file that is being written holds its datanode up.
+(head -c 200000 /dev/zero; while [[ ! -e $WORK/enough ]]; do sleep 0.2; done) | dfs -D dfs.replication=1 -put - /open &
+writing=$!
+open_on() { hdfs fsck /open._COPYING_ -openforwrite -files -blocks -locations | grep -o "DatanodeInfoWithStorage\[[0-9.:]*" | sed 's/.*\[//' | head -n 1; }
+has_block() { [[ -n $(open_on) ]]; }
+check "a file is being written" wait_until 10 has_block
+open_on > "$exclude"
+hdfs dfsadmin -refreshNodes
+held_up() { hdfs dfsadmin -report -decommissioning | grep -q 'Blocks to replicate elsewhere: 1 (1 in open files)'; }
+check "its datanode is not decommissioned meanwhile, and the report says why" wait_until 20 held_up
+check "so does JMX" bash -c "curl -s 'http://$(daemon_conf namenode dfs.namenode.http-address)/jmx' | grep -q 'DecomNodes.*underReplicateInOpenFiles[^0-9]*1,'"
+touch "$WORK/enough"
+check "the file is closed" wait "$writing"
+leaving() { hdfs dfsadmin -report -decommissioning | grep -q '^Name'; }
+left() { ! leaving; }
+check "then the datanode goes" wait_until 60 left
+check_equal "the file is there" 200000 "$(dfs -cat /open | wc -c)"
+: > "$exclude"
+hdfs dfsadmin -refreshNodes
+check "all are back" wait_until 20 live_datanodes 4
+dfs -rm -skipTrash /open
+
 # A replica gets a wrong byte behind the datanode's back.
 # (One datanode must be free of the block: a bad replica is dropped only once there are enough good ones.)
 dfs -put "$WORK/f2" /rotten
