@@ -4,6 +4,7 @@
 #   make demo             a running cluster on this machine, files put in, read back and compared
 #   make check            unit tests and cluster scenarios; SAN=address,undefined or SAN=thread for sanitizers
 #   make kill-soak        200 rounds of daemons killed under load; ROUNDS=n, SEED=n
+#   make sim               a simulated cluster's two hours; SEED=n, MINUTES=n (virtual), V=v to see all; make check-sim, make sim-soak MINUTES=n: many
 #   make check-interop    the same cluster met by stock Java and Go clients
 #   make bench            ours and Apache Hadoop side by side, in a table; QUICK=1 to see whether it runs
 #   make random-soak     random changes on Apache's namenode and ours, equal trees; SEED=n, OPS=n
@@ -85,6 +86,12 @@ $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
 $B/tests/live/%: $B/tests/live/%.o $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# The simulation: its clock, chance and journal's files are put in place of the real ones.
+SIM_O    := $(call objects,$(sort $(wildcard tests/sim/*.c)))
+SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_wall_ms clock_mono_ms clock_mono_ns rand_seed_system rand_bytes uuid_text \
+            hash_process_seed file_pwrite_full file_sync)
+$B/tests/sim/sim: $(SIM_O) $B/tests/lib/name_dir.o $(PROTO_O) $(call objects,$(COMMON) $(filter-out namenode/main.c,$(NAMENODE)))
+	$(CC) $(LDFLAGS) $(SIM_WRAP) -o $@ $^ -lcmocka $(LDLIBS)
 $B/benchmarks/nn_memory: $(call objects,$(filter-out namenode/main.c,$(NAMENODE)))
 $B/benchmarks/%: $B/benchmarks/%.o $(BENCH_LIB) $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
@@ -107,7 +114,7 @@ install_debs = @missing=$$(dpkg-query -W -f '$${Package} $${db:Status-Status}\n'
         $$sudo apt-get update -qq && $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $$missing > /dev/null; \
     fi
 
-.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop kill-soak random-soak round-trip-soak back-and-forth-soak lint format install
+.PHONY: bench deps deps-lint deps-interop demo check check-unit check-scenario check-interop check-sim sim sim-soak kill-soak random-soak round-trip-soak back-and-forth-soak lint format install
 deps:
 	$(call install_debs,$(DEB_BUILD) $(DEB_TEST))
 deps-lint: deps
@@ -128,6 +135,13 @@ check: deps
 check-unit: deps
 	@$(MAKE) --no-print-directory -j2 $(UNIT)
 	@$(RUN) $(UNIT)
+# Seeds that found something, and new ones for SECONDS_MAX (30) seconds.
+check-sim: $B/tests/sim/sim
+	@BUILD=$B tests/run tests/sim/run.sh
+sim: $B/tests/sim/sim
+	@$B/tests/sim/sim $${SEED:-1} $${MINUTES:-120} $(V)
+sim-soak: $B/tests/sim/sim
+	@TEST_TIMEOUT=864000 SECONDS_MAX=$$(($${MINUTES:-10} * 60)) BUILD=$B tests/run tests/sim/run.sh
 check-scenario: all $(LIVE)
 	@$(RUN) $(SCENARIOS)
 kill-soak: all $(LIVE)
