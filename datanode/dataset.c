@@ -81,44 +81,46 @@ static int open_storage(struct volume *volume, const struct namespace_info *info
     return rc ? rc : dn_storage_open_pool(volume, info, startup, err);
 }
 
-/* Whether the folders are this cluster's; those that are not, or cannot be read, are noted in bad[]. */
-static size_t check_storages(struct dataset *dataset, const struct namespace_info *info, char *uuid,
-                             bool *bad, struct err *last)
+/* Which folders tell who they are; those that do not are noted in bad[]. One that does and is not ours is no failed disk, but a mistake that nobody
+ * would see for a while: it stops the start, as one of another version does. */
+static int read_storages(struct dataset *dataset, const struct namespace_info *info, char *uuid,
+                         bool *bad, size_t *failed, struct err *err)
 {
-    size_t failed = 0;
-
-    for (int step = 0; step < 2; step++) {
-        for (size_t i = 0; i < dataset->volume_count; i++) {
-            struct volume *v = dataset->volumes[i];
-            if (atomic_load(&v->failed) || bad[i]) continue;
-            int rc = step ? dn_storage_check_pool(v, info, dataset->startup, last)
-                          : dn_storage_read(v, uuid, info, last);
-            if (!rc && !step) rc = dataset_check_duplicate(dataset, v, last);
-            if (!rc) continue;
-            log_error("Failed to add storage directory %s: %s", v->dir, last->text);
-            bad[i] = true;
-            failed++;
-        }
+    for (size_t i = 0; i < dataset->volume_count; i++) {
+        struct volume *v = dataset->volumes[i];
+        if (atomic_load(&v->failed)) continue;
+        if (!dataset->pool_count) *v->uuid = '\0'; /* later ones are known, and in use */
+        int rc = dn_storage_read(v, uuid, info, err);
+        if (!rc) rc = dataset_check_duplicate(dataset, v, err);
+        if (!rc) continue;
+        log_error("Failed to add storage directory %s: %s", v->dir, err->text);
+        if (*v->uuid || rc == ERR_INCORRECT_VERSION) return rc;
+        bad[i] = true;
+        ++*failed;
     }
-    return failed;
+    return 0;
 }
 
-/* Identities first, as a formatted folder decides the uuid of the others. A folder that is another's, or cannot be read, is a
- * volume that failed, as long as others are good and failures are tolerated; one that fails half way through an upgrade is not. */
+/* Identities first, as a formatted folder decides the uuid of the others. A folder that cannot be read is a volume that failed, as long as
+ * others are good and failures are tolerated. */
 static int open_storages(struct dataset *dataset, const struct namespace_info *info, char *uuid,
                          struct err *err)
 {
     struct volume_numbers n = dataset_volume_numbers(dataset);
     bool bad[REPLICA_VOLUMES_MAX] = {false};
+    int tolerated = dataset->failures_tolerated;
+    size_t failed = 0, count = dataset->volume_count;
     struct err last = ERR_INIT;
-    int rc = 0, tolerated = dataset->failures_tolerated;
 
-    size_t failed = check_storages(dataset, info, uuid, bad, &last);
+    int rc = read_storages(dataset, info, uuid, bad, &failed, &last);
     bool too_many = n.failed + failed >= n.configured ||
                     (tolerated >= 0 && n.failed + failed > (size_t)tolerated);
-    if (failed && too_many) return err_set(err, last.code, "%s", last.text);
+    if (rc || (failed && too_many)) return err_set(err, last.code, "%s", last.text);
     if (!*uuid) uuid_text(uuid);
-    for (size_t i = 0; i < dataset->volume_count && !rc; i++) {
+    for (size_t i = 0; i < count && !rc; i++)
+        if (!bad[i] && !atomic_load(&dataset->volumes[i]->failed))
+            rc = dn_storage_check_pool(dataset->volumes[i], info, dataset->startup, err);
+    for (size_t i = 0; i < count && !rc; i++) {
         struct volume *v = dataset->volumes[i];
         if (bad[i]) {
             volume_fail(v);

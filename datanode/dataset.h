@@ -63,7 +63,7 @@ void dataset_free(struct dataset *dataset); /* when no thread uses it; NULL is f
 
 /* Formats or checks each volume for the namespace, then opens the pool and scans what is there.
  * `uuid` is this datanode's; filled when "". */
-/* Volumes that belong to another cluster or cannot be read have failed from here on, as far as that is tolerated. */
+/* Volumes that cannot be read have failed from here on, as far as that is tolerated; one of another cluster or datanode is an error. */
 int dataset_add_pool(struct dataset *dataset, const struct namespace_info *info,
                      char uuid[DN_UUID_MAX], struct block_pool **pool, struct err *err) MUST_CHECK;
 struct block_pool *dataset_pool(struct dataset *dataset, const char *pool_id); /* NULL: none */

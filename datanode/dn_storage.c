@@ -108,14 +108,14 @@ static int check_version(struct volume *volume, const struct properties *props, 
                      "storageType=%s but StorageDirectory type=DATA_NODE",
                      volume->dir, type);
     if (!rc) rc = get_text(props, volume->dir, "clusterID", cluster, sizeof cluster, err);
-    if (!rc && info && !str_eq(cluster, info->cluster_id))
-        rc = err_set(
+    if (!rc) rc = get_text(props, volume->dir, "datanodeUuid", dn, sizeof dn, err);
+    if (!rc) rc = get_text(props, volume->dir, "storageID", volume->uuid, sizeof volume->uuid, err);
+    if (rc) return rc;
+    if (info && !str_eq(cluster, info->cluster_id))
+        return err_set(
             err, ERR_IO,
             "Incompatible clusterIDs in %s: namenode clusterID = %s; datanode clusterID = %s",
             volume->dir, info->cluster_id, cluster);
-    if (!rc) rc = get_text(props, volume->dir, "storageID", volume->uuid, sizeof volume->uuid, err);
-    if (!rc) rc = get_text(props, volume->dir, "datanodeUuid", dn, sizeof dn, err);
-    if (rc) return rc;
     if (!*uuid) snprintf(uuid, DN_UUID_MAX, "%s", dn);
     if (!str_eq(uuid, dn))
         return err_set(

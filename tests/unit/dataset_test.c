@@ -609,6 +609,23 @@ static void failures_are_tolerated_as_configured(void **state UNUSED)
     tolerated = 0;
     assert_int_equal(rc, 0);
     assert_int_equal(dataset_volume_numbers(dataset).failed, 1);
+    dataset_free(dataset);
+    tolerated = -1;
+    char command[256]; /* of another cluster is no failure */
+    snprintf(command, sizeof command, "sed s/CID-1/CID-2/ %s/d0/current/VERSION > %s", root, path);
+    assert_int_equal(system(command), 0);
+    rc = open_dataset("CID-1", uuid);
+    tolerated = 0;
+    assert_int_not_equal(rc, 0);
+    assert_non_null(strstr(err.text, "Incompatible clusterIDs"));
+    dataset_free(dataset);
+    file = fopen(path, "w");
+    fputs("garbage\n", file);
+    fclose(file);
+    tolerated = -1;
+    rc = open_dataset("CID-1", uuid);
+    tolerated = 0;
+    assert_int_equal(rc, 0);
     for (int64_t id = 1; id <= 4; id++) make_finalized(id, 1001, 1000);
     assert_int_equal(blocks_on(0), 4);
     volume_fail(dataset->volumes[0]);
