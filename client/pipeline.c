@@ -342,7 +342,13 @@ static int connect_pipeline(struct pipeline *pipeline, uint64_t new_stamp, bool 
 
 /* ---- a new block ---- */
 
-static int add_block(struct pipeline *pipeline, struct err *err)
+/* Forgets who failed, so that new blocks may try them again. */
+static void allow_all_nodes(struct pipeline *pipeline)
+{
+    for (unsigned i = 0; i < pipeline->failure_count; i++) pipeline->failures[i].at_setup = false;
+}
+
+static int add_block_once(struct pipeline *pipeline, bool *excluding, struct err *err)
 {
     Pb__AddBlockRequest request = PB__ADD_BLOCK_REQUEST__INIT;
     Pb__AddBlockResponse *response;
@@ -353,6 +359,7 @@ static int add_block(struct pipeline *pipeline, struct err *err)
     request.previous = pipeline->has_block ? &pipeline->block : NULL;
     request.n_excludenodes = failed_nodes(pipeline, true, excluded);
     request.excludenodes = excluded;
+    *excluding = request.n_excludenodes > 0;
     request.has_fileid = pipeline->file_id != 0;
     request.fileid = pipeline->file_id;
     int rc = fs_call(pipeline->fs, "addBlock", &request, &pb__add_block_response__descriptor,
@@ -363,6 +370,19 @@ static int add_block(struct pipeline *pipeline, struct err *err)
     take_block(pipeline, response->block->b, 0);
     pipeline->token = response->block->blocktoken;
     return 0;
+}
+
+/* A node that failed in the middle of a block is no choice for the next one either, unless nothing is left without it. */
+static int add_block(struct pipeline *pipeline, struct err *err)
+{
+    bool excluding;
+
+    int rc = add_block_once(pipeline, &excluding, err);
+    if (rc != ERR_IO || !excluding) return rc;
+    log_warn("%s: trying the datanodes that failed before once more: %s", pipeline->path,
+             err->text);
+    allow_all_nodes(pipeline);
+    return add_block_once(pipeline, &excluding, err);
 }
 
 int64_t pipeline_patience_ms(const struct fs *fs)
@@ -626,7 +646,7 @@ static int drop_bad(struct pipeline *pipeline, const struct err *cause, struct e
     log_warn("Error Recovery for %s in pipeline %s: datanode %d is bad: %s",
              block_text(pipeline, name), buf_cstr(&nodes), pipeline->bad, cause->text);
     buf_release(&nodes);
-    remember_failure(pipeline, pipeline->nodes[pipeline->bad].info, false);
+    remember_failure(pipeline, pipeline->nodes[pipeline->bad].info, true);
     drop_node(pipeline, (unsigned)pipeline->bad);
     pipeline->bad = -1;
     return 0;

@@ -39,7 +39,7 @@ struct pipeline_node {
 /* A datanode that failed. */
 struct pipeline_failure {
     Pb__DatanodeInfo *info;
-    bool at_setup;    /* new blocks avoid it, until… */
+    bool at_setup;    /* new blocks avoid it (not one that could not be added), until… */
     int64_t until_ms; /* monotonic */
 };
 

@@ -100,6 +100,23 @@ static struct out_stream *create(void)
     return out;
 }
 
+/* A datanode dies after a flush, and there may be none to replace it. Prints how many go on. */
+static void test_lone(int sig)
+{
+    struct out_stream *out = create();
+
+    write_range(out, 0, 1000);
+    OK(out_stream_hflush(out, &err));
+    hit(sig, victim_index);
+    write_range(out, 1000, 100000);
+    OK(out_stream_hflush(out, &err));
+    printf("%u replicas left\n", out_stream_replicas(out));
+    write_range(out, 101000,
+                2 * (uint64_t)BLOCK); /* and the next blocks are set up with what is there */
+    OK(out_stream_close(out, &err));
+    verify(101000 + 2 * (uint64_t)BLOCK);
+}
+
 /* In the middle of a stream. */
 static void test_stream(int sig)
 {
@@ -236,7 +253,7 @@ int main(int argc, char **argv)
     } tests[] = {
         {"stream", test_stream}, {"flushed", test_flushed}, {"idle", test_idle},
         {"close", test_close},   {"setup", test_setup},     {"read", test_read},
-        {"hedge", test_hedge},
+        {"hedge", test_hedge},   {"lone", test_lone},
     };
     struct conf *conf = conf_new();
     int sig = getenv("SIGNAL") ? atoi(getenv("SIGNAL")) : SIGKILL;
@@ -249,12 +266,13 @@ int main(int argc, char **argv)
     for (int i = 3; i < argc && node_count < NODES_MAX; i++)
         if (sscanf(argv[i], "%u=%d", &nodes[node_count].port, &nodes[node_count].pid) == 2)
             node_count++;
-    for (char *set = getenv("SET"); set && *set;) { /* key=value for the configuration */
+    /* key=value ... for the configuration */
+    char *settings = getenv("SET");
+    for (char *set = settings ? strtok(settings, " ") : NULL; set; set = strtok(NULL, " ")) {
         char *equals = strchr(set, '=');
-        if (!equals) break;
+        if (!equals) return 2;
         *equals = '\0';
         OK(conf_set(conf, set, equals + 1, &err));
-        break;
     }
     OK(fs_connect(conf, argv[1], NULL, &fs, &err));
     conf_free(conf);
