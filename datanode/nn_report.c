@@ -18,6 +18,7 @@ struct change {
     Pb__ReceivedDeletedBlockInfo__BlockStatus status;
     const struct volume *volume; /* outlives us */
     char *delete_hint;
+    bool writer_gone;
     uint64_t number; /* of the RECEIVED within its queue; 0 for others */
     int64_t since_ms;
 };
@@ -175,6 +176,17 @@ void nn_report_receiving(struct nn_report *report, const struct volume *volume, 
     add_lazy(report, &change);
 }
 
+void nn_report_writer_gone(struct nn_report *report, const struct volume *volume, int64_t id,
+                           uint64_t gs)
+{
+    struct change change = {.id = id,
+                            .gs = gs,
+                            .volume = volume,
+                            .writer_gone = true,
+                            .status = PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVING};
+    add_lazy(report, &change);
+}
+
 void nn_report_deleted(struct nn_report *report, const struct volume *volume, int64_t id,
                        uint64_t gs)
 {
@@ -309,6 +321,8 @@ static Pb__ReceivedDeletedBlockInfo *info_of(const struct change *change, struct
     block->numbytes = (uint64_t)change->length;
     info->block = block;
     info->status = change->status;
+    info->has_writergone = change->writer_gone;
+    info->writergone = change->writer_gone;
     if (change->delete_hint) info->deletehint = arena_strdup(arena, change->delete_hint);
     return info;
 }

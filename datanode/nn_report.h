@@ -27,6 +27,9 @@ void nn_report_free(struct nn_report *report); /* after its queues' users ended;
 /* NULL `report`: nothing happens. */
 void nn_report_receiving(struct nn_report *report, const struct volume *volume, int64_t id,
                          uint64_t gs);
+/* The writer of an RBW closed its connection in the middle: its lease may end early. */
+void nn_report_writer_gone(struct nn_report *report, const struct volume *volume, int64_t id,
+                           uint64_t gs);
 /* `delete_hint`: the datanode whose replica this one replaces, or NULL. Waits up to wait_ms until
  * all registered namenodes answered. */
 void nn_report_received(struct nn_report *report, const struct volume *volume, int64_t id,

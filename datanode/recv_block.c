@@ -556,6 +556,16 @@ static int receive(struct receiver *r, struct err *err)
     return rc;
 }
 
+/* The first datanode's upstream is the writer itself. One that hangs, or cannot be reached, does not
+ * close: it may come back. */
+static void report_writer_gone(const struct receiver *r, int rc)
+{
+    if (rc != ERR_EOF && rc != ERR_CONNECTION_LOST) return;
+    if (!has_acks(r) || r->finished || r->op->n_targets + 1 < r->op->pipelinesize) return;
+    if (!r->write.open || atomic_load(&r->ctx->dn->restarting)) return;
+    nn_report_writer_gone(r->pool->report, write_volume(&r->write), r->block.id, r->block.gs);
+}
+
 /* PIPELINE_CLOSE_RECOVERY: no data follows. */
 static int recover_close(struct receiver *r, struct err *err)
 {
@@ -613,6 +623,7 @@ void recv_block_op(struct xfer_context *ctx, const Pb__OpWriteBlock *op)
                  r->block.id, r->block.gs, ctx->peer, err.text);
     else
         atomic_fetch_add(&ctx->dn->blocks_written, 1);
+    report_writer_gone(r, rc);
     write_leave(&r->write);
     close_mirror(r);
     pool_put(ctx->buffers, &r->buffer);

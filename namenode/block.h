@@ -163,6 +163,13 @@ bool blocks_get_truncate(const struct core *core, const struct block *block, uin
  * replicas reported before are corrupt. */
 void blocks_set_recovered(struct core *core, struct block *block, struct storage *const *storages,
                           size_t count);
+/* A datanode says that the writer of its replica closed the connection in the middle, or, with false, that one has come. */
+void blocks_writer_gone(struct core *core, struct storage *storage, const struct block_id *reported,
+                        bool gone);
+/* Calls for blocks without a writer, as far as is known, that are not complete; `visit` may complete or remove the block. It answers whether
+ * it changed something, and then not again at once for the same block; after `budget` of those it ends. */
+void blocks_visit_orphans(struct core *core, size_t budget,
+                          bool (*visit)(struct core *core, struct block *block));
 uint64_t blocks_recovery_id(const struct core *core, const struct block *block);
 bool blocks_recovery_expired(const struct core *core, const struct block *block, int64_t now_ms);
 

@@ -18,6 +18,7 @@ struct block_manager *block_manager_new(void)
 static void free_uc(struct block_manager *manager, struct block_uc *uc)
 {
     HASH_DEL(manager->uc, uc);
+    if (uc->orphan) LIST_REMOVE(uc, to_orphans);
     mem_free(uc->replicas);
     mem_free(uc);
 }
@@ -531,6 +532,15 @@ void block_uc_report(struct core *core, struct block *block, struct storage *sto
     replica->reported = true;
     replica->generation_stamp = generation_stamp;
     replica->length = length;
+    if (state == REPLICA_RWR) block_uc_mark(core, uc, replica); /* its datanode was restarted */
+}
+
+void block_uc_mark(struct core *core, struct block_uc *uc, struct uc_replica *replica)
+{
+    replica->writer_gone = true;
+    if (uc->orphan) return;
+    uc->orphan = true;
+    LIST_INSERT_HEAD(&core->manager->orphans, uc, to_orphans);
 }
 
 bool block_try_complete(struct core *core, struct block *block)

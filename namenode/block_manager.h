@@ -7,6 +7,8 @@
 #ifndef NAMENODE_BLOCK_MANAGER_H
 #define NAMENODE_BLOCK_MANAGER_H
 
+#include <sys/queue.h>
+
 #include "namenode/core.h"
 
 /* A place where a block under construction is, or is thought to be (ReplicaUnderConstruction). */
@@ -15,6 +17,7 @@ struct uc_replica {
     uint8_t state;                     /* enum replica_state, as last reported */
     bool reported;                     /* false: only expected */
     bool tried_primary;                /* led a recovery already */
+    bool writer_gone;                  /* as reported with generation_stamp: blocks_writer_gone() */
     uint64_t generation_stamp, length; /* as last reported */
 };
 
@@ -27,6 +30,8 @@ struct block_uc { /* BlockUnderConstructionFeature */
     bool truncating;
     uint32_t count, capacity;
     struct uc_replica *replicas;
+    bool orphan; /* in the manager's list */
+    LIST_ENTRY(block_uc) to_orphans;
     UT_hash_handle hh;
 };
 
@@ -113,8 +118,9 @@ struct dn_walk {           /* over all blocks of one datanode: dn_admin.c */
 };
 
 struct block_manager {
-    struct block_uc *uc;           /* uthash by reference */
-    struct corrupt_block *corrupt; /* uthash by reference */
+    struct block_uc *uc;                      /* uthash by reference */
+    LIST_HEAD(orphan_list, block_uc) orphans; /* whose writers may be gone */
+    struct corrupt_block *corrupt;            /* uthash by reference */
     uint64_t corrupt_replica_count;
     roaring_bitmap_t *queues[REDUNDANCY_LEVELS]; /* references of blocks that lack something */
     uint32_t queue_next[REDUNDANCY_LEVELS];      /* where the next choice goes on */
@@ -200,6 +206,8 @@ struct uc_replica *block_uc_add(struct block_uc *uc, uint32_t storage_number);
 /* What a datanode says about its replica of a block that is not complete. */
 void block_uc_report(struct core *core, struct block *block, struct storage *storage,
                      enum replica_state state, uint64_t generation_stamp, uint64_t length);
+/* Nobody writes to this replica any more. */
+void block_uc_mark(struct core *core, struct block_uc *uc, struct uc_replica *replica);
 /* A committed block that has enough replicas now becomes complete. True when it did. */
 bool block_try_complete(struct core *core, struct block *block);
 

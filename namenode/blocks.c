@@ -351,6 +351,48 @@ void blocks_set_recovered(struct core *core, struct block *block, struct storage
     }
 }
 
+void blocks_writer_gone(struct core *core, struct storage *storage, const struct block_id *reported,
+                        bool gone)
+{
+    struct block *block = block_find(core->blocks, reported->id);
+    struct block_uc *uc = block ? block_uc(core, block) : NULL;
+    struct uc_replica *replica = uc ? block_uc_replica(uc, storage->number) : NULL;
+
+    if (!replica || replica->generation_stamp != reported->generation_stamp) return;
+    if (gone)
+        block_uc_mark(core, uc, replica);
+    else
+        replica->writer_gone = false;
+}
+
+/* A pipeline that was set up again has a stamp of its own: what was said of the old one is over. */
+static bool has_no_writer(const struct block_uc *uc, const struct block *block)
+{
+    for (uint32_t i = 0; i < uc->count; i++)
+        if (uc->replicas[i].writer_gone &&
+            uc->replicas[i].generation_stamp == block->generation_stamp)
+            return true;
+    return false;
+}
+
+void blocks_visit_orphans(struct core *core, size_t budget,
+                          bool (*visit)(struct core *core, struct block *block))
+{
+    struct block_uc *uc, *next;
+
+    for (uc = LIST_FIRST(&core->manager->orphans); uc && budget; uc = next) {
+        struct block *block = block_at(core->blocks, uc->reference);
+        next = LIST_NEXT(uc, to_orphans);
+        if (!has_no_writer(uc, block)) {
+            LIST_REMOVE(uc, to_orphans);
+            uc->orphan = false;
+        } else if (visit(core, block)) {
+            next = LIST_FIRST(&core->manager->orphans); /* others may have gone, too */
+            budget--;
+        }
+    }
+}
+
 uint64_t blocks_recovery_id(const struct core *core, const struct block *block)
 {
     const struct block_uc *uc = block_uc(core, block);

@@ -881,6 +881,7 @@ static void take_incremental(struct core *core, struct datanode *node,
         switch (info->status) {
         case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVING:
             report_replica(core, storage, &id, REPLICA_RBW, NULL);
+            blocks_writer_gone(core, storage, &id, info->has_writergone && info->writergone);
             break;
         case PB__RECEIVED_DELETED_BLOCK_INFO__BLOCK_STATUS__RECEIVED:
             report_received(core, storage, &id, hint);

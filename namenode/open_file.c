@@ -9,6 +9,7 @@
 enum {
     LEASE_TEXT_FILES_MAX = 1024, /* a message counts a holder's open files up to here */
     LEASE_RECOVERIES_PER_TICK = 1000,
+    ORPHAN_RECOVERY_MS = 90 * 1000, /* then another datanode leads it */
 };
 
 static const char *const recover_names[] = {"CREATE_FILE", "APPEND_FILE", "TRUNCATE_FILE",
@@ -366,6 +367,30 @@ static size_t recover_client(struct core *core, const char *client, size_t budge
     return done;
 }
 
+/* The writer of the file's last block closed its connection, and nobody renews its lease. */
+static bool recover_orphan(struct core *core, struct block *block)
+{
+    struct inode *file = block->inode ? inode_at(core->tree.inodes, block->inode) : NULL;
+    const char *client = file ? lease_holder(core->leases, file->id) : NULL;
+    struct arena arena = {0};
+    struct err err = ERR_INIT;
+
+    if (!client || inode_last_block(file) != block) return false;
+    if (block->state == BLOCK_UNDER_RECOVERY) {
+        if (core->now_ms - block_uc(core, block)->recovery_start_ms < ORPHAN_RECOVERY_MS)
+            return false;
+    } else if (!lease_soft_expired(core->leases, client, core->now_ms)) {
+        return false;
+    }
+    const char *path = tree_path_of(&core->tree, file, &arena);
+    log_limited(LOG_INFO, 1000, "the writer of %s, %s, closed its connection and is silent", path,
+                client);
+    int rc = release_lease(core, &arena, file, path, internal_holder(core, &arena), &err);
+    if (rc < 0) log_limited(LOG_WARN, 1000, "cannot release the lease on %s: %s", path, err.text);
+    arena_release(&arena);
+    return rc >= 0;
+}
+
 void lease_monitor_tick(struct core *core)
 {
     size_t budget = LEASE_RECOVERIES_PER_TICK;
@@ -377,4 +402,5 @@ void lease_monitor_tick(struct core *core)
         if (!done) break;
         budget -= MIN(budget, done);
     }
+    blocks_visit_orphans(core, budget, recover_orphan);
 }

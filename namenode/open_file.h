@@ -52,7 +52,8 @@ int open_file_recover_lease(struct core *core, struct arena *arena, enum recover
                             struct inode *file, const char *path, const char *holder,
                             const char *machine, bool force, struct err *err) MUST_CHECK;
 
-/* Once a second: recovers the leases whose hard limit has passed, a bounded number per call (LeaseManager.Monitor). */
+/* Once a second: recovers the leases whose hard limit has passed, a bounded number per call (LeaseManager.Monitor); and those past the soft
+ * limit whose writers closed their connections to the last block, as our datanodes say. */
 void lease_monitor_tick(struct core *core);
 
 /* Everything an edit says of the file's blocks, in the arena. */

@@ -4,6 +4,18 @@
 . "$(dirname "$0")/../lib/scenario.sh"
 cluster_start --datanodes 3 || finish
 
+# A writer that vanishes first of all: the end of this script looks after its file.
+orphan_left() {
+    local pid; mkfifo "$WORK/orphan.in"
+    "$BUILD/tests/live/file_driver" "$URI" < "$WORK/orphan.in" > "$WORK/orphan.out" 2>&1 & pid=$!
+    exec 7> "$WORK/orphan.in"
+    printf '%s\n' "create /orphan 3 4194304" "write /orphan 300001" "hflush /orphan" >&7
+    wait_until 10 eval '[[ $(grep -c ^ok "$WORK/orphan.out") -ge 3 ]]' || return 1
+    kill -9 $pid; wait $pid 2>/dev/null; exec 7>&-; orphaned=$SECONDS
+}
+orphan_closed() { ! hdfs fsck /orphan -openforwrite 2>/dev/null | grep -q OPENFORWRITE; }
+check "a writer vanishes in the middle of a block" orphan_left
+
 coproc DRIVER { exec "$BUILD/tests/live/file_driver" "$URI" 2> "$WORK/driver.err"; }
 driver_pid=$DRIVER_PID
 ask() {
@@ -58,4 +70,9 @@ check "the lease of a writer that vanished is recovered" eval 'hdfs debug recove
 check_equal "and that is said" "recoverLease SUCCEEDED on /left" "$(tail -n 1 "$WORK/said")"
 check_equal "all of its bytes are there" 300001 "$(dfs -stat %b /left)"
 check "and can be appended to" dfs -appendToFile /etc/hosts /left
+
+# Nobody asked for the first writer's file: it is closed soon after the soft limit of 60 s, since the writer's connection is gone.
+if ((SECONDS - orphaned < 50)); then check_fails "its file is not closed before the soft limit" orphan_closed; fi
+check "it is closed after it" wait_until 80 orphan_closed
+check_equal "with its bytes" 300001 "$(dfs -stat %b /orphan)"
 finish

@@ -9,6 +9,7 @@
 #include "namenode/block_manager.h"
 #include "namenode/fsck.h"
 #include "namenode/open_file.h"
+#include "namenode/report.h"
 #include "tests/lib/block_fixture.h"
 
 #define POOL "BP-1-127.0.0.1-1"
@@ -609,6 +610,67 @@ static void recover_lease_of_odd_things(void **state UNUSED)
     assert_int_equal(lease_file_count(f.core.leases), 0);
 }
 
+/* ---- writers that are gone ---- */
+
+/* What the first datanode of a pipeline says of it. */
+static void say_writer(const struct block_id *id, bool gone)
+{
+    struct storage *storage;
+
+    assert_int_equal(blocks_expected(&f.core, block_find(f.core.blocks, id->id), &storage, 1), 1);
+    report_replica(&f.core, storage, id, REPLICA_RBW, NULL);
+    blocks_writer_gone(&f.core, storage, id, gone);
+}
+
+static void a_silent_writer_that_closed_is_replaced(void **state UNUSED)
+{
+    struct block_id id;
+
+    assert_int_equal(create("/a", "w"), 0);
+    assert_int_equal(add_block("/a", "w", inode_of("/a")->id, NULL, &id), 0);
+    struct block *block = block_find(f.core.blocks, id.id);
+    say_writer(&id, true);
+    f.core.now_ms += LEASE_SOFT_LIMIT_MS;
+    lease_monitor_tick(&f.core); /* it may still come back */
+    assert_string_equal(lease_holder(f.core.leases, inode_of("/a")->id), "w");
+    f.core.now_ms++;
+    lease_monitor_tick(&f.core);
+    assert_string_not_equal(lease_holder(f.core.leases, inode_of("/a")->id), "w");
+    assert_int_equal(block->state, BLOCK_UNDER_RECOVERY);
+    uint64_t recovery = blocks_recovery_id(&f.core, block);
+    lease_monitor_tick(&f.core); /* not again at once */
+    assert_int_equal(blocks_recovery_id(&f.core, block), recovery);
+    f.core.now_ms += 90 * 1000;
+    lease_monitor_tick(&f.core); /* nobody recovered it: once more */
+    assert_int_equal(blocks_recovery_id(&f.core, block), recovery + 1);
+}
+
+static void a_writer_that_hangs_or_renews_keeps_its_file(void **state UNUSED)
+{
+    struct block_id id, old;
+
+    assert_int_equal(create("/a", "w"), 0);
+    assert_int_equal(add_block("/a", "w", inode_of("/a")->id, NULL, &id), 0);
+    say_writer(&id, false);
+    f.core.now_ms += 2 * LEASE_SOFT_LIMIT_MS; /* its connection is there */
+    lease_monitor_tick(&f.core);
+    say_writer(&id, true); /* the connection broke, but it renews */
+    assert_true(lease_renew(f.core.leases, "w", f.core.now_ms));
+    lease_monitor_tick(&f.core);
+    say_writer(&id, false); /* and set its pipeline up again */
+    f.core.now_ms += 2 * LEASE_SOFT_LIMIT_MS;
+    lease_monitor_tick(&f.core);
+    old = id;
+    old.generation_stamp--;
+    say_writer(&old, true); /* late news of an old pipeline, which the last report has overtaken */
+    lease_monitor_tick(&f.core);
+    assert_string_equal(lease_holder(f.core.leases, inode_of("/a")->id), "w");
+    assert_int_equal(block_find(f.core.blocks, id.id)->state, BLOCK_UNDER_CONSTRUCTION);
+    assert_int_equal(create("/b", "w"), 0);
+    id.id = 4711; /* no such block */
+    blocks_writer_gone(&f.core, NULL, &id, true);
+}
+
 /* ---- fsck ---- */
 
 static void fsck_by_anybody(void **state UNUSED)
@@ -645,6 +707,8 @@ int main(void)
         TEST(recovery_of_the_last_of_two_blocks),
         TEST(written_blocks_outlive_dead_datanodes),
         TEST(recover_lease_of_odd_things),
+        TEST(a_silent_writer_that_closed_is_replaced),
+        TEST(a_writer_that_hangs_or_renews_keeps_its_file),
         TEST(fsck_by_anybody),
     };
 
