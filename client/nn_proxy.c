@@ -38,6 +38,7 @@ struct nn_proxy {
 
     struct rpc_client_options options; /* all but address and protocol */
     int connect_retries, connect_retries_on_timeout;
+    int datanode_timeout_ms; /* a datanode that hangs holds nobody up for longer */
     int64_t connect_pause_ms;
     int attempts_max, failovers_max;
     int64_t failover_base_ms, failover_max_ms;
@@ -109,10 +110,11 @@ static int find_targets(struct nn_proxy *proxy, const struct conf *conf, const c
 /* ---- life ---- */
 
 static struct rpc_client *client_for(struct nn_proxy *proxy, const char *host, uint16_t port,
-                                     const char *protocol)
+                                     const char *protocol, int timeout_ms)
 {
     struct rpc_client_options options = proxy->options;
 
+    if (timeout_ms) options.timeout_ms = timeout_ms;
     options.host = host;
     options.port = port;
     options.protocol = protocol;
@@ -121,6 +123,9 @@ static struct rpc_client *client_for(struct nn_proxy *proxy, const char *host, u
 
 static void read_policies(struct nn_proxy *proxy, const struct conf *conf)
 {
+    int datanode_ms = (int)conf_ms(conf, CONF_dfs_client_socket_timeout);
+
+    proxy->datanode_timeout_ms = datanode_ms > 0 ? datanode_ms : -1;
     proxy->connect_retries = (int)conf_int(conf, CONF_ipc_client_connect_max_retries);
     proxy->connect_retries_on_timeout =
         (int)conf_int(conf, CONF_ipc_client_connect_max_retries_on_timeouts);
@@ -156,7 +161,7 @@ int nn_proxy_new(const struct conf *conf, const char *authority, const struct cr
     }
     for (unsigned i = 0; i < proxy->target_count; i++)
         proxy->targets[i].client =
-            client_for(proxy, proxy->targets[i].host, proxy->targets[i].port, client_protocol);
+            client_for(proxy, proxy->targets[i].host, proxy->targets[i].port, client_protocol, 0);
     *result = proxy;
     return 0;
 }
@@ -271,7 +276,7 @@ int nn_call_protocol(struct nn_proxy *proxy, const char *protocol, const char *m
                      struct arena *arena, void *response, struct err *err)
 {
     struct target *target = &proxy->targets[atomic_load(&proxy->current)];
-    struct rpc_client *client = client_for(proxy, target->host, target->port, protocol);
+    struct rpc_client *client = client_for(proxy, target->host, target->port, protocol, 0);
 
     int rc = call_with_patience(proxy, client, method, request, type, arena, response, err);
     rpc_client_free(client);
@@ -288,7 +293,8 @@ int nn_call_datanode(struct nn_proxy *proxy, const char *address, const char *pr
 
     if (rc) return rc;
     struct rpc_client *client =
-        client_for(proxy, to.host, to.port, protocol ? protocol : client_datanode_protocol);
+        client_for(proxy, to.host, to.port, protocol ? protocol : client_datanode_protocol,
+                   proxy->datanode_timeout_ms);
     rc = rpc_client_call(client, method, request, type, arena, response, err);
     rpc_client_free(client);
     return rc;

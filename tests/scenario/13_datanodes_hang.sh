@@ -19,11 +19,14 @@ for place in 0 1 2; do
         PLACE=$place bash "$0" $what > "$WORK/$what.$place" 2>&1 & pids[place]="${pids[place]:-} $!"
     done
 done
-ended() { local pid; for pid; do wait "$pid" || return 1; done; }
+ended() { # PLACE
+    local pid these
+    read -r -a these <<< "${pids[$1]}"
+    for pid in "${these[@]}"; do wait "$pid" || { tail -n 20 "$WORK"/*."$1"; return 1; }; done
+}
 took() { sed -n 's/.*: ok, \([0-9]*\) ms$/\1/p' "$1"; }
 for place in 0 1 2; do
-    read -r -a these <<< "${pids[place]}"
-    check "replica $place hangs under a stream and between flushes" eval 'ended "${these[@]}" || { tail -n 20 "$WORK"/*.$place; false; }'
+    check "replica $place hangs under a stream and between flushes" ended $place
     # 1.5 s, and 5 s for each datanode from the one that waits on
     for what in stream flushed; do
         check "replica $place, $what: in $(took "$WORK/$what.$place") ms" eval '(($(took "$WORK/$what.$place") < $(patience $((1500 + 5000 * (3 - place) + 6000)))))'
