@@ -23,6 +23,7 @@
 #include "common/log.h"
 #include "namenode/apply_tree.h"
 #include "namenode/image_save.h"
+#include "namenode/rolling_upgrade.h"
 
 enum {
     SAY_READY = 'r',
@@ -318,14 +319,23 @@ uint64_t checkpoint_roll_edits(struct checkpoint *cp)
     return txid;
 }
 
-static int save(struct checkpoint *cp, uint64_t txid, struct err *err)
+static int save(struct checkpoint *cp, uint64_t txid, bool rollback, struct err *err)
 {
     uint8_t md5[IMAGE_MD5_SIZE];
     int rc = image_save_begin(cp->core, cp->storage, txid, md5, err);
 
     if (!rc) rc = edit_log_wait(cp->log, txid, err);
-    if (!rc) rc = image_save_commit(cp->storage, txid, md5, err);
+    if (!rc) rc = image_save_commit_as(cp->storage, txid, md5, rollback, err);
     return rc;
+}
+
+/* Nobody else writes an image; answers the transaction that the segment ended with. */
+static uint64_t stand_still(struct checkpoint *cp)
+{
+    stop_child(cp);
+    cp->upload_txid = 0; /* a purge takes its file */
+    while (tree_reclaim(cp->core, UINT64_MAX)) {}
+    return checkpoint_roll_edits(cp) - 1;
 }
 
 int checkpoint_save_now(struct checkpoint *cp, int64_t time_window_ms, uint64_t tx_gap, bool *saved,
@@ -338,11 +348,8 @@ int checkpoint_save_now(struct checkpoint *cp, int64_t time_window_ms, uint64_t 
     if ((time_window_ms > 0 || tx_gap > 0) && age_ms <= time_window_ms &&
         last - MIN(cp->image_txid, last) <= tx_gap)
         return 0;
-    stop_child(cp);
-    cp->upload_txid = 0; /* the purge below takes its file */
-    while (tree_reclaim(cp->core, UINT64_MAX)) {}
-    uint64_t txid = checkpoint_roll_edits(cp) - 1;
-    int rc = save(cp, txid, err);
+    uint64_t txid = stand_still(cp);
+    int rc = save(cp, txid, false, err);
     if (rc) return err_wrap(err, rc, "save the namespace");
     cp->image_txid = txid;
     cp->image_wall_ms = clock_wall_ms();
@@ -352,6 +359,24 @@ int checkpoint_save_now(struct checkpoint *cp, int64_t time_window_ms, uint64_t 
              clock_mono_ms() - start_ms);
     nn_storage_purge(cp->storage);
     return 0;
+}
+
+int checkpoint_save_rollback(struct checkpoint *cp, struct err *err)
+{
+    uint64_t txid = stand_still(cp);
+    int rc = save(cp, txid, true, err);
+
+    if (rc) return err_wrap(err, rc, "save the namespace for a rollback");
+    log_info("Saved the namespace of txid %" PRIu64 " for preparing a rolling upgrade", txid);
+    return 0;
+}
+
+int checkpoint_drop_rollback(struct checkpoint *cp, uint64_t txid, struct err *err)
+{
+    int rc = edit_log_wait(cp->log, txid, err);
+
+    if (!rc) rc = rolling_images_rename(cp->storage, err);
+    return rc;
 }
 
 /* ---- images from a SecondaryNameNode ---- */

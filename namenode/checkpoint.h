@@ -32,6 +32,12 @@ bool checkpoint_running(const struct checkpoint *checkpoint);
 int checkpoint_save_now(struct checkpoint *checkpoint, int64_t time_window_ms, uint64_t tx_gap,
                         bool *saved, struct err *err) MUST_CHECK;
 
+/* What a rolling upgrade begins with: fsimage_rollback_N of everything up to the end of the segment. Waits for it. */
+int checkpoint_save_rollback(struct checkpoint *checkpoint, struct err *err) MUST_CHECK;
+/* A rolling upgrade is finalized: once `txid` is durable, the rollback image is an image like others. */
+int checkpoint_drop_rollback(struct checkpoint *checkpoint, uint64_t txid,
+                             struct err *err) MUST_CHECK;
+
 /* rollEditLog; answers the txid that begins the new segment. The reply waits for it to be durable.
  */
 uint64_t checkpoint_roll_edits(struct checkpoint *checkpoint);

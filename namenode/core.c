@@ -41,6 +41,7 @@ int core_init(struct core *core, struct err *err)
     core->ec_policies = ec_policies_new();
     core->tokens = token_store_new();
     core->rolling_upgrade_start_ms = 0;
+    core->rolling_image = false;
     core->generation_stamp = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1 = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1_limit = 0;

@@ -121,6 +121,7 @@ struct core {
     bool upgrade_pending;    /* datanodes keep what they had before, too: no word to finalize */
     int64_t slow_collect_ms; /* when slow datanodes are marked next */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
+    bool rolling_image;               /* fsimage_rollback_N is there: rolling_upgrade.h */
     bool rolling_upgrade_finalized;   /* since the start: datanodes may drop what they keep */
     uint64_t generation_stamp;        /* last one given out */
     uint64_t block_id_last;           /* last one given out */

@@ -490,14 +490,14 @@ int image_save_begin(const struct core *core, struct nn_storage *storage, uint64
 /* The .md5 is there before its image: a crash in between leaves a .md5 of nothing, which nobody
  * looks at (HDFS-6820). */
 static int commit_in(const struct nn_dir *dir, uint64_t txid, const uint8_t md5[IMAGE_MD5_SIZE],
-                     struct err *err)
+                     const char *kind, struct err *err)
 {
     char hex[2 * IMAGE_MD5_SIZE + 1];
-    char *from = image_path(dir, ".ckpt_", txid), *to = image_path(dir, "_", txid);
+    char *from = image_path(dir, ".ckpt_", txid), *to = image_path(dir, kind, txid);
     char *sum = mem_printf("%s.md5", to);
 
     md5_hex(md5, hex);
-    char *line = mem_printf("%s *fsimage_%019" PRIu64 "\n", hex, txid);
+    char *line = mem_printf("%s *fsimage%s%019" PRIu64 "\n", hex, kind, txid);
     int rc = file_replace(sum, line, strlen(line), 0644, err);
     if (!rc) rc = file_rename(from, to, err);
     mem_free(line);
@@ -507,16 +507,17 @@ static int commit_in(const struct nn_dir *dir, uint64_t txid, const uint8_t md5[
     return rc;
 }
 
-int image_save_commit(struct nn_storage *storage, uint64_t txid, const uint8_t md5[IMAGE_MD5_SIZE],
-                      struct err *err)
+int image_save_commit_as(struct nn_storage *storage, uint64_t txid,
+                         const uint8_t md5[IMAGE_MD5_SIZE], bool rollback, struct err *err)
 {
+    const char *kind = rollback ? "_rollback_" : "_";
     struct err why = ERR_INIT;
     size_t done = 0;
 
     for (size_t i = 0; i < storage->count; i++) {
         struct nn_dir *dir = &storage->dirs[i];
         if (!nn_dir_live(dir, NN_DIR_IMAGE)) continue;
-        if (commit_in(dir, txid, md5, &why))
+        if (commit_in(dir, txid, md5, kind, &why))
             nn_dir_fail(dir, &why);
         else
             done++;
@@ -524,4 +525,10 @@ int image_save_commit(struct nn_storage *storage, uint64_t txid, const uint8_t m
     if (done) return 0;
     return err_set(err, ERR_IO, "no name directory has the image of txid %" PRIu64 ": %s", txid,
                    why.text);
+}
+
+int image_save_commit(struct nn_storage *storage, uint64_t txid, const uint8_t md5[IMAGE_MD5_SIZE],
+                      struct err *err)
+{
+    return image_save_commit_as(storage, txid, md5, false, err);
 }

@@ -23,6 +23,10 @@ int image_write_file(const struct core *core, uint64_t txid, const char *path,
  * left. */
 int image_save_begin(const struct core *core, struct nn_storage *storage, uint64_t txid,
                      uint8_t md5[IMAGE_MD5_SIZE], struct err *err) MUST_CHECK;
+/* `rollback`: the image is fsimage_rollback_N, kept through a rolling upgrade. */
+int image_save_commit_as(struct nn_storage *storage, uint64_t txid,
+                         const uint8_t md5[IMAGE_MD5_SIZE], bool rollback,
+                         struct err *err) MUST_CHECK;
 int image_save_commit(struct nn_storage *storage, uint64_t txid, const uint8_t md5[IMAGE_MD5_SIZE],
                       struct err *err) MUST_CHECK;
 

@@ -16,19 +16,39 @@ static const char usage[] = "Usage: hdfs namenode [--config DIR] [-D key=value].
                             "\t[-format [-clusterid cid ] [-force] [-nonInteractive] ] |\n"
                             "\t[-upgrade [-clusterid cid] [-renameReserved<k-v pairs>] ] |\n"
                             "\t[-rollback] |\n"
+                            "\t[-rollingUpgrade <rollback|started> ] |\n"
                             "\t[-regular] |\n"
                             "\t[-metadataVersion ]\n";
 
 struct options {
-    bool format, metadata_version, upgrade, rollback;
+    bool format, metadata_version, rollback;
+    enum nn_start start;
     struct nn_format how;
 };
 
 /* Options that Apache's namenode has and that need what is not built: named, so that nobody takes them for typing errors. */
 static const char *const unbuilt[] = {
-    "-upgradeOnly",      "-rollingUpgrade", "-importCheckpoint", "-initializeSharedEdits",
-    "-bootstrapStandby", "-recover",        "-genclusterid",     "-observer",
-    "-backup",           "-checkpoint"};
+    "-upgradeOnly",      "-importCheckpoint", "-initializeSharedEdits",
+    "-bootstrapStandby", "-recover",          "-genclusterid",
+    "-observer",         "-backup",           "-checkpoint"};
+
+/* `started` is what a namenode of a newer layout than the folders' needs: here it is a start like any other. */
+static int parse_rolling(const char *how, struct options *options, struct err *err)
+{
+    if (!how)
+        return err_set(err, ERR_ARGUMENT,
+                       "Must specify a rolling upgrade startup option <rollback|started>");
+    if (!strcasecmp(how, "rollback"))
+        options->start = NN_ROLLING_ROLLBACK;
+    else if (!strcasecmp(how, "downgrade"))
+        return err_set(err, ERR_ARGUMENT,
+                       "The \"downgrade\" option is no longer supported since it may incorrectly "
+                       "finalize an ongoing rolling upgrade.");
+    else if (strcasecmp(how, "started"))
+        return err_set(err, ERR_ARGUMENT, "Failed to convert \"%s\" to RollingUpgradeStartupOption",
+                       how);
+    return 0;
+}
 
 static int parse_option(char **argv, int argc, int *at, struct options *options, struct conf *conf,
                         struct err *err)
@@ -44,11 +64,13 @@ static int parse_option(char **argv, int argc, int *at, struct options *options,
     } else if (str_eq(word, "-metadataVersion")) {
         options->metadata_version = true;
     } else if (str_eq(word, "-upgrade")) {
-        options->upgrade = true;
+        options->start = NN_UPGRADE;
     } else if (str_eq(word, "-rollback")) {
         options->rollback = true;
-    } else if (str_starts(word, "-renameReserved") && options->upgrade) {
+    } else if (str_starts(word, "-renameReserved") && options->start == NN_UPGRADE) {
         return 0; /* no layout that is read here can hold such names */
+    } else if (!strcasecmp(word, "-rollingUpgrade")) {
+        return parse_rolling(*at + 1 < argc ? argv[++*at] : NULL, options, err);
     } else if (str_eq(word, "-regular")) {
         return 0;
     } else if (str_eq(word, "-clusterid")) {
@@ -112,7 +134,7 @@ static int roll_back(const struct conf *conf, struct err *err)
     return rc ? rc : nn_upgrade_rollback(conf, err);
 }
 
-static int serve(struct conf *conf, bool upgrade, struct err *err)
+static int serve(struct conf *conf, enum nn_start start, struct err *err)
 {
     static struct namenode nn;
     struct loop *loop = loop_new(err);
@@ -122,7 +144,7 @@ static int serve(struct conf *conf, bool upgrade, struct err *err)
     signal(SIGPIPE, SIG_IGN);
     struct loop_signal *term = loop_signal_new(loop, SIGTERM, on_signal, loop);
     struct loop_signal *interrupt = loop_signal_new(loop, SIGINT, on_signal, loop);
-    rc = namenode_start(&nn, conf, upgrade, loop, err);
+    rc = namenode_start(&nn, conf, start, loop, err);
     if (!rc) {
         loop_run(loop);
         namenode_stop(&nn);
@@ -158,7 +180,7 @@ int namenode_main(int argc, char **argv)
     else if (options.rollback)
         rc = roll_back(conf, &err);
     else
-        rc = serve(conf, options.upgrade, &err);
+        rc = serve(conf, options.start, &err);
     if (rc) log_error("%s", err.text);
     conf_free(conf);
     return rc ? 1 : 0;

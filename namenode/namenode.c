@@ -703,11 +703,11 @@ static int start_core(struct namenode *nn, struct err *err)
     return 0;
 }
 
-static int load_namespace(struct namenode *nn, bool upgrade, struct err *err)
+static int load_namespace(struct namenode *nn, enum nn_start start, struct err *err)
 {
     int rc = core_conf_load(&nn->core.conf, nn->conf, err);
 
-    if (!rc) rc = nn_storage_open_for(&nn->storage, nn->conf, upgrade, err);
+    if (!rc) rc = nn_storage_open_for(&nn->storage, nn->conf, start, err);
     if (!rc) rc = nn_load(&nn->core, nn->storage, clock_mono_ms(), err);
     return rc;
 }
@@ -730,7 +730,7 @@ static int start_journal(struct namenode *nn, struct err *err)
     return 0;
 }
 
-int namenode_start(struct namenode *nn, struct conf *conf, bool upgrade, struct loop *loop,
+int namenode_start(struct namenode *nn, struct conf *conf, enum nn_start start, struct loop *loop,
                    struct err *err)
 {
     int64_t began = clock_mono_ms();
@@ -747,7 +747,7 @@ int namenode_start(struct namenode *nn, struct conf *conf, bool upgrade, struct 
     rand_bytes(&nn->core.random, sizeof nn->core.random);
     nn->core.now_wall_ms = clock_wall_ms();
     nn->core.now_ms = clock_mono_ms();
-    rc = load_namespace(nn, upgrade, err);
+    rc = load_namespace(nn, start, err);
     if (!rc) nn->reconfig = nn_reconfig_new(nn);
     if (!rc) rc = user_groups_new(conf, &nn->groups, err);
     if (!rc) rc = audit_open(&nn->audit, err);

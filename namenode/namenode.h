@@ -94,7 +94,7 @@ static inline struct namenode *namenode_of(struct core *core)
 }
 
 /* Loads, binds and starts everything; on error everything is undone. The namenode borrows conf. */
-int namenode_start(struct namenode *nn, struct conf *conf, bool upgrade, struct loop *loop,
+int namenode_start(struct namenode *nn, struct conf *conf, enum nn_start start, struct loop *loop,
                    struct err *err) MUST_CHECK;
 /* What `dfsadmin -reconfig` changes (op_reconfig.c). */
 struct reconfig *nn_reconfig_new(struct namenode *nn);

@@ -7,6 +7,7 @@
 #include "namenode/edit_read.h"
 #include "namenode/image_load.h"
 #include "namenode/nn_upgrade.h"
+#include "namenode/rolling_upgrade.h"
 
 /* The checksum of an image, taken while it is loaded. */
 struct md5_check {
@@ -83,7 +84,9 @@ static int load_image(struct core *core, struct nn_storage *storage, int64_t now
                       struct err *err)
 {
     struct nn_images images;
-    int rc = nn_storage_images(storage, &images, err);
+    unsigned kinds = storage->start == NN_ROLLING_ROLLBACK ? NN_IMAGE_ROLLBACK
+                                                           : NN_IMAGE_PLAIN | NN_IMAGE_ROLLBACK;
+    int rc = nn_storage_images_of(storage, kinds, &images, err);
 
     if (!rc && !images.count) rc = err_set(err, ERR_NOT_FOUND, "No valid image files found");
     for (size_t i = 0; i < images.count; i++) {
@@ -101,6 +104,21 @@ static int load_image(struct core *core, struct nn_storage *storage, int64_t now
     return rc;
 }
 
+/* The last step of a finalization that a crash prevented. */
+static int settle_rolling(struct core *core, struct nn_storage *storage, struct err *err)
+{
+    if (!rolling_image_exists(storage)) return 0;
+    core->rolling_image = core->rolling_upgrade_start_ms != 0;
+    return core->rolling_image ? 0 : rolling_images_rename(storage, err);
+}
+
+static int catch_up(struct core *core, struct nn_storage *storage, struct err *err)
+{
+    if (storage->start != NN_ROLLING_ROLLBACK) return edit_replay(core, storage, err);
+    core->rolling_upgrade_start_ms = 0; /* FSNamesystem: a state that was gone back to has none */
+    return rolling_rollback(storage, core->txid_applied, err);
+}
+
 int nn_load(struct core *core, struct nn_storage *storage, int64_t now_ms, struct err *err)
 {
     int rc = begin_core(core, storage, now_ms, err);
@@ -109,9 +127,10 @@ int nn_load(struct core *core, struct nn_storage *storage, int64_t now_ms, struc
     rc = edit_recover_unclosed(storage, err);
     if (!rc) rc = load_image(core, storage, now_ms, err);
     if (!rc) rc = ec_policies_enable_default(core->ec_policies, core->conf.ec_policy, err);
-    if (!rc) rc = edit_replay(core, storage, err);
-    if (!rc && storage->upgrading) rc = nn_upgrade_run(core, storage, err);
+    if (!rc) rc = catch_up(core, storage, err);
+    if (!rc && storage->start == NN_UPGRADE) rc = nn_upgrade_run(core, storage, err);
     if (!rc) rc = nn_storage_write_version(storage, err);
+    if (!rc) rc = settle_rolling(core, storage, err);
     if (rc) return rc;
     core->upgrade_pending = nn_upgrade_pending(storage);
     core->replaying = false;

@@ -10,15 +10,20 @@
 
 /* ---- images ---- */
 
-static bool image_txid(const char *name, uint64_t *txid)
+static bool image_txid(const char *name, unsigned kinds, uint64_t *txid)
 {
     int used = 0;
 
-    return sscanf(name, "fsimage_%" SCNu64 "%n", txid, &used) == 1 && !name[used];
+    if ((kinds & NN_IMAGE_PLAIN) && sscanf(name, "fsimage_%" SCNu64 "%n", txid, &used) == 1)
+        return !name[used];
+    if ((kinds & NN_IMAGE_ROLLBACK) &&
+        sscanf(name, "fsimage_rollback_%" SCNu64 "%n", txid, &used) == 1)
+        return !name[used];
+    return false;
 }
 
-static int images_of_dir(struct nn_dir *dir, struct nn_images *out, size_t *capacity,
-                         struct err *err)
+static int images_of_dir(struct nn_dir *dir, unsigned kinds, struct nn_images *out,
+                         size_t *capacity, struct err *err)
 {
     DIR *handle = opendir(dir->current);
     uint64_t txid;
@@ -26,7 +31,7 @@ static int images_of_dir(struct nn_dir *dir, struct nn_images *out, size_t *capa
     if (!handle && errno == ENOENT) return 0;
     if (!handle) return err_set_errno(err, errno, "list %s", dir->current);
     for (struct dirent *entry; (entry = readdir(handle));) {
-        if (!image_txid(entry->d_name, &txid)) continue;
+        if (!image_txid(entry->d_name, kinds, &txid)) continue;
         GROW(out->items, *capacity, out->count + 1);
         out->items[out->count++] = (struct nn_image){
             .dir = dir, .path = mem_printf("%s/%s", dir->current, entry->d_name), .txid = txid};
@@ -42,7 +47,8 @@ static int newest_first(const void *a, const void *b)
     return x->txid > y->txid ? -1 : x->txid < y->txid;
 }
 
-int nn_storage_images(struct nn_storage *storage, struct nn_images *out, struct err *err)
+int nn_storage_images_of(struct nn_storage *storage, unsigned kinds, struct nn_images *out,
+                         struct err *err)
 {
     struct err why = ERR_INIT;
     size_t capacity = 0;
@@ -51,7 +57,7 @@ int nn_storage_images(struct nn_storage *storage, struct nn_images *out, struct 
     for (size_t i = 0; i < storage->count; i++) {
         struct nn_dir *dir = &storage->dirs[i];
         if (!nn_dir_live(dir, NN_DIR_IMAGE)) continue;
-        if (images_of_dir(dir, out, &capacity, &why)) nn_dir_fail(dir, &why);
+        if (images_of_dir(dir, kinds, out, &capacity, &why)) nn_dir_fail(dir, &why);
     }
     if (!nn_storage_live(storage, NN_DIR_IMAGE)) {
         nn_images_release(out);
@@ -59,6 +65,11 @@ int nn_storage_images(struct nn_storage *storage, struct nn_images *out, struct 
     }
     if (out->count) qsort(out->items, out->count, sizeof *out->items, newest_first);
     return 0;
+}
+
+int nn_storage_images(struct nn_storage *storage, struct nn_images *out, struct err *err)
+{
+    return nn_storage_images_of(storage, NN_IMAGE_PLAIN, out, err);
 }
 
 void nn_images_release(struct nn_images *images)

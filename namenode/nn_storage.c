@@ -243,7 +243,7 @@ static int read_version(struct nn_storage *storage, struct nn_dir *dir, bool fir
     char *path = mem_printf("%s/VERSION", dir->current);
     int rc = properties_load(&version, path, err);
 
-    if (!rc) rc = parse_version(dir, &version, storage->upgrading, &id, err);
+    if (!rc) rc = parse_version(dir, &version, storage->start == NN_UPGRADE, &id, err);
     if (!rc) rc = check_same(storage, dir, &id, first, err);
     properties_release(&version);
     mem_free(path);
@@ -307,17 +307,17 @@ static int inspect_all(struct nn_storage *storage, struct err *err)
 
 int nn_storage_open(struct nn_storage **out, const struct conf *conf, struct err *err)
 {
-    return nn_storage_open_for(out, conf, false, err);
+    return nn_storage_open_for(out, conf, NN_REGULAR, err);
 }
 
-int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, bool upgrading,
+int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, enum nn_start start,
                         struct err *err)
 {
     struct nn_storage *storage;
     int rc = nn_storage_configure(&storage, conf, err);
 
     if (rc) return rc;
-    storage->upgrading = upgrading;
+    storage->start = start;
     rc = inspect_all(storage, err);
     if (rc) {
         nn_storage_close(storage);

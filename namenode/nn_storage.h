@@ -19,6 +19,10 @@
 
 enum nn_dir_use { NN_DIR_IMAGE = 1, NN_DIR_EDITS = 2 };
 
+/* How a namenode starts: NN_UPGRADE lets older layouts in, which get this one once they are loaded (nn_upgrade.h); NN_ROLLING_ROLLBACK
+ * takes the image that a rolling upgrade began with and drops what came after (rolling_upgrade.h). */
+enum nn_start { NN_REGULAR, NN_UPGRADE, NN_ROLLING_ROLLBACK };
+
 struct nn_dir {
     char *root;    /* absolute path, as configured without "file://" */
     char *current; /* root/current */
@@ -31,8 +35,7 @@ struct nn_dir {
 
 struct nn_storage {
     struct core_identity identity;
-    bool
-        upgrading; /* older layouts are let in, and get this one once they are loaded: nn_upgrade.h */
+    enum nn_start start;
     struct nn_dir *dirs;
     size_t count;
     uint64_t seen_txid;       /* the highest of all directories when opened */
@@ -51,7 +54,7 @@ struct nn_storage {
  * The directory is already locked", a directory that does not exist (ERR_INCONSISTENT_STATE), a
  * newer or older layout (ERR_INCORRECT_VERSION), directories of different clusters. */
 int nn_storage_open(struct nn_storage **out, const struct conf *conf, struct err *err) MUST_CHECK;
-int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, bool upgrading,
+int nn_storage_open_for(struct nn_storage **out, const struct conf *conf, enum nn_start start,
                         struct err *err) MUST_CHECK;
 void nn_storage_close(struct nn_storage *storage); /* releases the locks; NULL is fine */
 
@@ -106,6 +109,10 @@ struct nn_images {
     struct nn_image *items;
     size_t count;
 };
+/* fsimage_N, and fsimage_rollback_N of a rolling upgrade. */
+enum nn_image_kind { NN_IMAGE_PLAIN = 1, NN_IMAGE_ROLLBACK = 2 };
+int nn_storage_images_of(struct nn_storage *storage, unsigned kinds, struct nn_images *out,
+                         struct err *err) MUST_CHECK;
 int nn_storage_images(struct nn_storage *storage, struct nn_images *out,
                       struct err *err) MUST_CHECK;
 void nn_images_release(struct nn_images *images);

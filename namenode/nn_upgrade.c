@@ -144,6 +144,10 @@ int nn_upgrade_run(struct core *core, struct nn_storage *storage, struct err *er
         return err_set(err, ERR_INCONSISTENT_STATE,
                        "previous fs state should not exist during upgrade. Finalize or rollback "
                        "first.");
+    if (core->rolling_upgrade_start_ms)
+        return err_set(
+            err, ERR_ROLLING_UPGRADE,
+            "Failed to upgrade namenode since a rolling upgrade is already in progress.");
     log_info("Starting upgrade of local storage directories. Old LV = %d; old CTime = %" PRIu64
              ". New LV = %d; new CTime = %" PRId64,
              storage->identity.layout_version, storage->identity.ctime, LAYOUT_NAMENODE, now_ms);

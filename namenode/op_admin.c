@@ -325,13 +325,46 @@ static Pb__RollingUpgradeInfo *rolling_upgrade_info(const struct core *core, int
     info->status->finalized = finalize_ms != 0;
     info->starttime = (uint64_t)start_ms;
     info->finalizetime = (uint64_t)finalize_ms;
+    info->createdrollbackimages = core->rolling_image;
     return info;
+}
+
+/* Without a standby, which would write the image, that is done at once, in safe mode, which ends with it. */
+static int start_rolling_upgrade(struct core *core, struct err *err)
+{
+    if (!safemode_is_on(core))
+        return err_set(err, ERR_IO,
+                       "Safe mode should be turned ON in order to create namespace image.");
+    if (core->upgrade_pending)
+        return err_set(err, ERR_INCONSISTENT_STATE,
+                       "previous fs state should not exist during upgrade. Finalize or rollback "
+                       "first.");
+    int rc = checkpoint_save_rollback(namenode_of(core)->checkpoint, err);
+    if (rc) return rc;
+    safemode_leave(core, false);
+    struct edit edit = {.op = EDIT_ROLLING_UPGRADE_START, .mtime_ms = core->now_wall_ms};
+    core_edit(core, &edit);
+    core->rolling_image = true;
+    core->rolling_upgrade_finalized = false;
+    return 0;
+}
+
+static int finalize_rolling_upgrade(struct core *core, struct err *err)
+{
+    int rc = op_check_not_safemode(core, "Failed to finalize rolling upgrade", err);
+
+    if (rc) return rc;
+    struct edit edit = {.op = EDIT_ROLLING_UPGRADE_FINALIZE, .mtime_ms = core->now_wall_ms};
+    uint64_t txid = core_edit(core, &edit);
+    core->rolling_upgrade_finalized = true;
+    core->rolling_image = false;
+    return checkpoint_drop_rollback(namenode_of(core)->checkpoint, txid, err);
 }
 
 int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgradeRequest *request,
                        Pb__RollingUpgradeResponse *response, struct err *err)
 {
-    int64_t start_ms = core->rolling_upgrade_start_ms;
+    int64_t start_ms = core->rolling_upgrade_start_ms, finalize_ms = 0;
     static const char *const names[] = {"", "queryRollingUpgrade", "startRollingUpgrade",
                                         "finalizeRollingUpgrade"};
     int rc;
@@ -340,25 +373,16 @@ int op_rolling_upgrade(struct core *core, struct op *op, const Pb__RollingUpgrad
         return err_set(err, ERR_ARGUMENT, "unknown rolling upgrade action %d",
                        (int)request->action);
     rc = op_check_superuser(core, op, names[request->action], err);
-    if (rc) return rc;
-    if (request->action == PB__ROLLING_UPGRADE_ACTION__START)
-        return err_set(err, ERR_ROLLING_UPGRADE,
-                       "Failed to start rolling upgrade: this namenode does not support it yet");
-    if (request->action == PB__ROLLING_UPGRADE_ACTION__FINALIZE) {
-        if (!start_ms)
-            return err_set(err, ERR_ROLLING_UPGRADE,
-                           "Failed to finalize rolling upgrade since there is no rolling upgrade "
-                           "in progress.");
-        rc = op_check_not_safemode(core, "Failed to finalize rolling upgrade", err);
-        if (rc) return rc;
-        struct edit edit = {.op = EDIT_ROLLING_UPGRADE_FINALIZE, .mtime_ms = core->now_wall_ms};
-        core_edit(core, &edit);
-        core->rolling_upgrade_finalized = true;
-        response->rollingupgradeinfo =
-            rolling_upgrade_info(core, start_ms, core->now_wall_ms, op->arena);
-    } else if (start_ms) {
-        response->rollingupgradeinfo = rolling_upgrade_info(core, start_ms, 0, op->arena);
+    if (!rc && request->action == PB__ROLLING_UPGRADE_ACTION__START && !start_ms) {
+        rc = start_rolling_upgrade(core, err);
+        start_ms = core->rolling_upgrade_start_ms;
     }
+    if (!rc && request->action == PB__ROLLING_UPGRADE_ACTION__FINALIZE && start_ms) {
+        finalize_ms = core->now_wall_ms;
+        rc = finalize_rolling_upgrade(core, err);
+    }
+    if (rc || !start_ms) return rc;
+    response->rollingupgradeinfo = rolling_upgrade_info(core, start_ms, finalize_ms, op->arena);
     return 0;
 }
 
