@@ -42,6 +42,7 @@ int core_init(struct core *core, struct err *err)
     core->tokens = token_store_new();
     core->rolling_upgrade_start_ms = 0;
     core->rolling_image = false;
+    core->rolled_back = false;
     core->generation_stamp = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1 = GENERATION_STAMP_FIRST - 1;
     core->generation_stamp_v1_limit = 0;

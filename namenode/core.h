@@ -122,9 +122,10 @@ struct core {
     int64_t slow_collect_ms; /* when slow datanodes are marked next */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
     bool rolling_image;               /* fsimage_rollback_N is there: rolling_upgrade.h */
-    bool rolling_upgrade_finalized;   /* since the start: datanodes may drop what they keep */
-    uint64_t generation_stamp;        /* last one given out */
-    uint64_t block_id_last;           /* last one given out */
+    bool rolled_back; /* by this start: blocks of the future are what was gone back from, and go */
+    bool rolling_upgrade_finalized; /* since the start: datanodes may drop what they keep */
+    uint64_t generation_stamp;      /* last one given out */
+    uint64_t block_id_last;         /* last one given out */
     uint64_t striped_block_id_last;
     uint64_t generation_stamp_v1, generation_stamp_v1_limit; /* kept for images */
     uint64_t txid_applied;                                   /* last record applied */

@@ -115,6 +115,7 @@ static int settle_rolling(struct core *core, struct nn_storage *storage, struct 
 static int catch_up(struct core *core, struct nn_storage *storage, struct err *err)
 {
     if (storage->start != NN_ROLLING_ROLLBACK) return edit_replay(core, storage, err);
+    core->rolled_back = true;
     core->rolling_upgrade_start_ms = 0; /* FSNamesystem: a state that was gone back to has none */
     return rolling_rollback(storage, core->txid_applied, err);
 }

@@ -73,11 +73,12 @@ static struct block *find_stored(const struct core *core, uint64_t id)
     return block;
 }
 
-/* Belongs to no file: it may go. Not so one with a stamp that was never given out: then our own metadata is too old. */
+/* Belongs to no file: it may go. Not so one with a stamp that was never given out: then our own metadata is too old, or was gone back
+ * to from a rolling upgrade. */
 static void report_unknown(struct core *core, struct storage *storage,
                            const struct block_id *reported)
 {
-    if (reported->generation_stamp > core->generation_stamp) {
+    if (reported->generation_stamp > core->generation_stamp && !core->rolled_back) {
         if (safemode_is_startup(core)) core->manager->future_bytes += reported->length;
         log_limited(LOG_WARN, 1000,
                     "BLOCK* %s holds blk_%" PRId64 "_%" PRIu64

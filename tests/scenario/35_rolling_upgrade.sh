@@ -39,12 +39,39 @@ check "both files are there" dfs -test -e /during
 
 prepare > "$WORK/prepared"
 check "another one" under_way
-wait_until 20 test -n "$(find "$WORK" -name RollingUpgradeInProgress)" || sleep 4
+trash_begun() { [[ -n $(find "$CLUSTER" -name RollingUpgradeInProgress) ]]; }
+trash_holds() { [[ -n $(find "$CLUSTER" -path '*/trash/*' -name 'blk_*') ]]; }
+check "the datanode hears of it" wait_until 20 trash_begun
 check "a file is deleted" dfs -rm -skipTrash /before
-check "one comes" dfs -put /etc/hosts /after
+check "its block goes to the trash" wait_until 20 trash_holds
+check "a file comes" dfs -put /etc/hosts /after
 check "images are written" saved
-sleep 4
-mini_conf=$WORK
+# Rolled back by hand; a start as ever follows.
+blocks_are() { [[ $(find "$CLUSTER" -path "*/finalized/*" -name "blk_*" ! -name "*.meta" | wc -l) == "$1" ]]; }
+safe_mode_ended() { timeout 5 hdfs dfsadmin -fs "$uri" -safemode get | grep -q OFF; }
+go_back() {
+    local namenode datanode rc=0
+    HADOOP_CONF_DIR=$CLUSTER/conf hdfs namenode -rollingUpgrade rollback >> "$CLUSTER/namenode/log" 2>&1 & namenode=$!
+    HADOOP_CONF_DIR=$CLUSTER/datanode1/conf hdfs datanode -rollback >> "$CLUSTER/datanode1/log" 2>&1 & datanode=$!
+    wait_until 30 safe_mode_ended || rc=1
+    HADOOP_CONF_DIR=$CLUSTER/conf timeout 20 dfs -cat "$uri/before" > "$WORK/before" || rc=1
+    wait_until 20 blocks_are 2 || rc=1 # the block of the file that is no more goes, too
+    [[ $rc == 0 ]] || tail -n 5 "$CLUSTER/namenode/log" "$CLUSTER/datanode1/log"
+    kill $datanode; kill $namenode; wait $datanode $namenode
+    return $rc
+}
+uri=$URI
 cluster_stop
-check "-rollingUpgrade takes a word" bash -c "! hdfs namenode -rollingUpgrade 2> '$WORK/said'; grep -q 'Must specify a rolling' '$WORK/said'"
+check "goes back" go_back
+check "the deleted file is as it was" cmp /etc/hosts "$WORK/before"
+cluster_start || finish
+check_equal "and stays after a start as ever" $'/before\n/during' "$(dfs -ls -C / | grep -v after; dfs -test -e /after && echo after)"
+check_fails "nothing is under way" under_way
+check_equal "images of then" " 2 fsimage " "$(images)"
+check "checksums fit their images" sums
+cluster_stop
+
+check "-rollingUpgrade takes a word" bash -c "! hdfs namenode -rollingUpgrade 2> '$WORK/said' && grep -q 'Must specify a rolling' '$WORK/said'"
+check "a second rollback has nothing to go back to" bash -c "! HADOOP_CONF_DIR='$CLUSTER/conf' timeout 20 hdfs namenode -rollingUpgrade rollback > '$WORK/said' 2>&1 &&
+    grep -q 'No valid image files found' '$WORK/said'"
 finish
