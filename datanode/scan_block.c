@@ -164,12 +164,12 @@ static void cursor_path(char path[PATH_MAX], const struct block_pool *pool, uint
     snprintf(path, PATH_MAX, "%s/scanner.cursor", pool->dirs[volume]);
 }
 
-static void put_entry(struct json *json, const char *key, const char *format, int64_t number,
+static void put_entry(struct json *json, const char *key, const char *prefix, int64_t number,
                       bool there)
 {
     char name[BLOCK_NAME_MAX];
 
-    snprintf(name, sizeof name, format, number);
+    snprintf(name, sizeof name, "%s%" PRId64, prefix, number);
     json_put_string(json, key, there ? name : NULL);
 }
 
@@ -184,10 +184,9 @@ static void place_save(struct volume_scan *v, struct block_pool *pool, struct pl
     json_begin_object(&json);
     json_put_int(&json, "lastSavedMs", place->saved_ms);
     json_put_int(&json, "iterStartMs", place->start_ms);
-    put_entry(&json, "curFinalizedDir", "subdir%" PRId64, place->dir, !place->at_end);
-    put_entry(&json, "curFinalizedSubDir", "subdir%" PRId64, place->subdir, !place->at_end);
-    put_entry(&json, "curEntry", "blk_%" PRId64, place->last,
-              !place->at_end && place->last != INT64_MIN);
+    put_entry(&json, "curFinalizedDir", "subdir", place->dir, !place->at_end);
+    put_entry(&json, "curFinalizedSubDir", "subdir", place->subdir, !place->at_end);
+    put_entry(&json, "curEntry", "blk_", place->last, !place->at_end && place->last != INT64_MIN);
     json_put_bool(&json, "atEnd", place->at_end);
     json_end(&json);
     cursor_path(path, pool, v->volume);

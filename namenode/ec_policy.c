@@ -91,12 +91,12 @@ struct ec_policies *ec_policies_new(void)
 {
     struct ec_policies *policies = NEW(struct ec_policies);
 
-    for (uint8_t id = 1; id <= EC_POLICY_SYSTEM_MAX; id++) {
+    for (int id = 1; id <= EC_POLICY_SYSTEM_MAX; id++) {
         Pb__ECSchema schema = PB__ECSCHEMA__INIT;
         schema.codecname = (char *)(uintptr_t)SYSTEM[id].codec;
         schema.dataunits = SYSTEM[id].data;
         schema.parityunits = SYSTEM[id].parity;
-        set_state(place(policies, id, &schema, CELL_SIZE, NULL), DISABLED);
+        set_state(place(policies, (uint8_t)id, &schema, CELL_SIZE, NULL), DISABLED);
     }
     return policies;
 }

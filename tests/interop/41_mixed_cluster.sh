@@ -106,14 +106,14 @@ for i in 0 1 2 3; do run_node "$(kind_of $i)" datanode$i; done
 driver_start apache; driver_start ours
 check "all four register with our namenode" wait_until 60 live_are 4
 ((failures == 0)) && suite ours
-# Which datanode leads a recovery depends on whose heartbeat was last.
+# The one datanode that has the block leads its recovery.
 both_led() {
-    local i
-    for ((i = 5; i < 17; i++)); do
-        [[ $(primaries) == "apache ours " ]] && return
-        sleep 0.$((RANDOM % 10)); truncated ours /ours-AOA $((1400078 - i * 77777)) || return 1
-    done
-    echo "only $(primaries)"; return 1
+    local kind
+    for kind in A O; do create_in_order ours /led-$kind $kind || return 1; done
+    driver_end ours; driver_start ours
+    for kind in A O; do ask apache recover /led-$kind > /dev/null; done
+    for kind in A O; do wait_until 40 is_closed /led-$kind && both_verify /led-$kind 300000 || return 1; done
+    [[ $(primaries) == "apache ours " ]] || { echo "only $(primaries)"; return 1; }
 }
 check "block recovery had primaries of both kinds" both_led
 
