@@ -2,8 +2,9 @@
  * Does what lines on standard input say, through our client library, and answers each with "ok", what was asked for, or "error" and why.
  * Byte i of every file is a function of i. tests/interop/java/FileDriver.java is the same over Apache's client.
  *
- *   create PATH REPLICATION BLOCKSIZE    append PATH      write PATH BYTES    hflush PATH    hsync PATH    close PATH
+ *   create PATH REPLICATION BLOCKSIZE    append PATH      write PATH BYTES    hflush PATH    hsync PATH [FLAGS]    close PATH
  *   verify PATH BYTES                    truncate PATH N  setrep PATH N       recover PATH   closed PATH
+ *   FLAGS of hsync: 1 UPDATE_LENGTH, 2 END_BLOCK, 3 both
  *   where PATH                           data ports of the last block's replicas
  *   pipeline PATH                        data ports of the pipeline that it is written through, in order
  */
@@ -115,7 +116,7 @@ static int on_stream(const char *verb, const char *path, uint64_t number, struct
     if (!out) return err_set(err, BAD, "%s is not open", path);
     if (str_eq(verb, "write")) return write_bytes(out, number, err);
     if (str_eq(verb, "hflush")) return out_stream_hflush(out, err);
-    if (str_eq(verb, "hsync")) return out_stream_hsync(out, 0, err);
+    if (str_eq(verb, "hsync")) return out_stream_hsync(out, (unsigned)number, err);
     files[i].out = NULL;
     rc = out_stream_close(out, err);
     return rc;

@@ -1,6 +1,7 @@
 import java.io.BufferedReader;
 import java.io.InputStreamReader;
 import java.net.URI;
+import java.util.EnumSet;
 import java.util.HashMap;
 import java.util.Map;
 import org.apache.hadoop.conf.Configuration;
@@ -10,6 +11,8 @@ import org.apache.hadoop.fs.FSDataOutputStream;
 import org.apache.hadoop.fs.Path;
 import org.apache.hadoop.hdfs.DFSOutputStream;
 import org.apache.hadoop.hdfs.DistributedFileSystem;
+import org.apache.hadoop.hdfs.client.HdfsDataOutputStream;
+import org.apache.hadoop.hdfs.client.HdfsDataOutputStream.SyncFlag;
 import org.apache.hadoop.hdfs.protocol.DatanodeInfo;
 
 /** Does what lines on standard input say, through Apache's client; tests/live/file_driver.c describes them. Argument: hdfs://host:port. */
@@ -27,6 +30,13 @@ public class FileDriver {
         long from = out.getPos();
         for (int i = 0; i < size; i++) data[i] = byteAt(from + i);
         out.write(data, 0, size);
+    }
+
+    private static void hsync(String path, int bits) throws Exception {
+        EnumSet<SyncFlag> flags = EnumSet.noneOf(SyncFlag.class);
+        if ((bits & 1) != 0) flags.add(SyncFlag.UPDATE_LENGTH);
+        if ((bits & 2) != 0) flags.add(SyncFlag.END_BLOCK);
+        ((HdfsDataOutputStream) open.get(path)).hsync(flags);
     }
 
     private static void verify(Path path, long size) throws Exception {
@@ -51,7 +61,7 @@ public class FileDriver {
             case "append": open.put(word[1], fs.append(path)); return "";
             case "write": write(word[1], Integer.parseInt(word[2])); return "";
             case "hflush": open.get(word[1]).hflush(); return "";
-            case "hsync": open.get(word[1]).hsync(); return "";
+            case "hsync": hsync(word[1], word.length > 2 ? Integer.parseInt(word[2]) : 0); return "";
             case "close": open.remove(word[1]).close(); return "";
             case "verify": verify(path, Long.parseLong(word[2])); return "";
             case "truncate": return " " + fs.truncate(path, Long.parseLong(word[2]));
