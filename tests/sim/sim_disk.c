@@ -1,6 +1,6 @@
 /*
  * The journal's file calls, by --wrap: what lies under a write is kept until the sync that makes it last. A crash puts it back,
- * wholly, from some write on, or sector by sector. Called by the journal thread and by the main thread, which waits for it.
+ * wholly or from some sector on. Called by the journal thread and by the main thread, which waits for it.
  */
 #include "tests/sim/sim.h"
 
@@ -142,40 +142,34 @@ bool disk_is_dead(void)
 
 /* ---- the crash ---- */
 
-enum fate { LOST, KEPT, CUT, TORN, FATES };
+enum fate { LOST, KEPT, CUT };
 
+/* Disks write whole sectors; of a write that is cut those up to some sector are there. */
 static void put_back(int fd, const struct write *write, enum fate fate)
 {
-    size_t from = fate == CUT ? chance(write->size + 1) : 0;
+    uint64_t sectors = (uint64_t)write->offset % SECTOR + write->size;
+    uint64_t from = fate == CUT ? chance(sectors / SECTOR + 2) * SECTOR : 0;
+    size_t skip = from > (uint64_t)write->offset % SECTOR
+                      ? (size_t)(from - (uint64_t)write->offset % SECTOR)
+                      : 0;
 
-    for (size_t at = 0; at < write->size; at += SECTOR) {
-        size_t size = MIN(write->size - at, (size_t)SECTOR);
-        if (fate == CUT && at + size <= from) continue;
-        if (fate == TORN && once_in(2)) continue;
-        size_t skip = fate == CUT && from > at ? from - at : 0;
-        if (pwrite(fd, write->old + at + skip, size - skip, write->offset + (int64_t)(at + skip)) <
-            0)
-            sim_fail("pwrite %s", write->path);
-    }
+    if (skip < write->size && pwrite(fd, write->old + skip, write->size - skip,
+                                     write->offset + (int64_t)skip) < 0)
+        sim_fail("pwrite %s", write->path);
     if (fate == LOST && ftruncate(fd, write->old_length)) sim_fail("ftruncate %s", write->path);
 }
 
-static bool is_padding(const struct write *write)
-{
-    return write->size == 1 << 20;
-}
-
+/* In the order they were made: some are there, one is cut, the rest is lost. */
 void disk_crash(void)
 {
-    enum fate fate = (enum fate)chance(FATES);
+    size_t whole = chance(write_count + 1);
 
     if (write_count) sim.counts.torn++;
     while (write_count) {
         const struct write *write = &writes[--write_count];
+        enum fate fate = write_count > whole ? LOST : write_count == whole ? CUT : KEPT;
         int fd = open(write->path, O_RDWR | O_CLOEXEC);
-        /* Padding is a megabyte: torn by the sector it takes too long. */
-        enum fate here = fate == TORN && is_padding(write) ? (once_in(2) ? LOST : KEPT) : fate;
-        if (fd >= 0 && here != KEPT) put_back(fd, write, here);
+        if (fd >= 0 && fate != KEPT) put_back(fd, write, fate);
         if (fd >= 0) close(fd);
         forget(write_count);
     }
