@@ -135,13 +135,13 @@ check: deps
 check-unit: deps
 	@$(MAKE) --no-print-directory -j2 $(UNIT)
 	@$(RUN) $(UNIT)
-# Seeds that found something, and new ones for SECONDS_MAX (30) seconds.
+# Seeds that found something, and some others; the soak: others for as long as it lasts.
 check-sim: $B/tests/sim/sim
 	@BUILD=$B tests/run tests/sim/run.sh
 sim: $B/tests/sim/sim
 	@$B/tests/sim/sim $${SEED:-1} $${MINUTES:-120} $(V)
 sim-soak: $B/tests/sim/sim
-	@TEST_TIMEOUT=864000 SECONDS_MAX=$$(($${MINUTES:-10} * 60)) BUILD=$B tests/run tests/sim/run.sh
+	@TEST_TIMEOUT=864000 SEED=$${SEED:-$$(date +%s)} COUNT=1000000000 SECONDS_MAX=$$(($${MINUTES:-10} * 60)) BUILD=$B tests/run tests/sim/run.sh
 check-scenario: all $(LIVE)
 	@$(RUN) $(SCENARIOS)
 kill-soak: all $(LIVE)

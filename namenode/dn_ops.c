@@ -788,6 +788,7 @@ int op_send_heartbeat(struct core *core, struct op *op, const Pb__SendHeartbeatR
         add_deletions(&answer, node);
         add_bandwidth(&answer, node);
     }
+    op->orders = answer.count > 0;
     finish_heartbeat(&answer, response);
     if (core->rolling_upgrade_start_ms || core->rolling_upgrade_finalized)
         tell_rolling_upgrade(core, op, response);

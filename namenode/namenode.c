@@ -369,8 +369,8 @@ static void run_call(struct namenode *nn, struct rpc_call *call)
     uint64_t before = core->txid_applied;
     nn->recent.seen = 0;
     int rc = state->entry->run(core, &op, call->request, response, &err);
-    state->txid =
-        MAX(state->txid, core->txid_applied != before ? core->txid_applied : nn->recent.seen);
+    state->txid = MAX(state->txid, core->txid_applied != before || op.orders ? core->txid_applied
+                                                                             : nn->recent.seen);
     if (rc == OP_HOLD) {
         hold(nn, call, state, op.held_block);
         return;

@@ -33,6 +33,8 @@ struct op {
     const char *audit_src, *audit_dst;
     const struct inode *audit_status;
     bool audit_skip;
+    bool
+        orders; /* the answer orders what follows from edits (deletions): it waits until all edits made so far are durable */
 };
 
 /* Puts the retry ids of an at-most-once call into its edit. */

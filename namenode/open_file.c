@@ -40,6 +40,7 @@ int open_file_locate(struct core *core, struct op *op, const char *src, uint64_t
     if (file_id) {
         struct inode *inode = inode_find(core->tree.inodes, file_id);
         const char *text = inode ? tree_path_of(&core->tree, inode, op->arena) : NULL;
+        if (inode) tree_note_seen(&core->tree, inode);
         *file = text ? inode : NULL;
         *path = text ? text : src;
         return open_file_check_path(*path, err);

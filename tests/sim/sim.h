@@ -138,6 +138,9 @@ struct peer { /* whoever calls the namenode */
 /* One call. 0, a negative ERR_*, or CALL_LOST when it is not repeated. *response is in the actor's arena. */
 int rpc(struct actor *actor, struct peer *peer, const char *method, const void *request,
         void *response, bool repeat);
+/* The same, but a caller that hears nothing before the namenode starts anew asks no more: CALL_LOST. */
+int rpc_until_restart(struct actor *actor, struct peer *peer, const char *method,
+                      const void *request, void *response);
 void net_answer(void *sender, uint64_t ticket, int rc, const char *text, const void *data,
                 size_t size);
 const char *rpc_error(void); /* of the last call that failed */

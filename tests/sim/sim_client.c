@@ -12,20 +12,11 @@ static void new_identity(struct sim_client *client)
              client->generation);
 }
 
-/* Safe mode is waited for. */
 static int change(struct actor *actor, struct sim_client *client, const char *method,
                   const void *request, void *response)
 {
-    int rc;
-
     client->busy = true;
-    while ((rc = rpc(actor, &client->peer, method, request, response, true)) == ERR_SAFE_MODE ||
-           rc == ERR_RETRIABLE) {
-        client->busy = false;
-        actor_sleep(actor, 2000);
-        client->busy = true;
-    }
-    return rc;
+    return rpc(actor, &client->peer, method, request, response, true);
 }
 
 static void new_path(struct sim_client *client, char path[160])
@@ -71,6 +62,18 @@ static void do_write(struct actor *actor, struct sim_client *client)
     if (!whole) new_identity(client);
 }
 
+/* Nobody answered whether it is there still: either will do, but then all of it. */
+static void see_whether_deleted(struct actor *actor, struct sim_client *client, const char *path)
+{
+    struct resolved resolved;
+    struct err err = ERR_INIT;
+
+    while (!nn_is_up()) actor_sleep(actor, 100);
+    if (resolve_path(&nn_core()->tree, path, actor_arena(actor), &resolved, &err) ||
+        !resolved.inode)
+        model_delete(client, path);
+}
+
 static void do_delete(struct actor *actor, struct sim_client *client)
 {
     Pb__DeleteRequest request = PB__DELETE_REQUEST__INIT;
@@ -83,7 +86,14 @@ static void do_delete(struct actor *actor, struct sim_client *client)
     if (once_in(20) && length + 4 < sizeof path) memcpy(path + length, "-not", 5);
     request.src = path;
     request.recursive = true;
-    if (change(actor, client, "delete", &request, &response)) sim_fail("%s", rpc_error());
+    client->busy = true;
+    int rc = once_in(2) ? rpc(actor, &client->peer, "delete", &request, &response, true)
+                        : rpc_until_restart(actor, &client->peer, "delete", &request, &response);
+    if (rc == CALL_LOST) {
+        see_whether_deleted(actor, client, path);
+        return;
+    }
+    if (rc) sim_fail("%s", rpc_error());
     sim_require(!!response->result == !!model_find(client, path), "delete %s says %d", path,
                 (int)response->result);
     model_delete(client, path);
@@ -137,7 +147,6 @@ static void do_read(struct actor *actor, struct sim_client *client)
     request.src = path;
     request.length = INT64_MAX;
     int rc = rpc(actor, &client->peer, "getBlockLocations", &request, &response, true);
-    if (rc == ERR_SAFE_MODE || rc == ERR_RETRIABLE) return;
     if (rc) sim_fail("%s", rpc_error());
     for (size_t i = 0; response->locations && i < response->locations->n_blocks; i++) {
         const Pb__LocatedBlock *block = response->locations->blocks[i];

@@ -153,8 +153,8 @@ static void put_back(int fd, const struct write *write, enum fate fate)
                       ? (size_t)(from - (uint64_t)write->offset % SECTOR)
                       : 0;
 
-    if (skip < write->size && pwrite(fd, write->old + skip, write->size - skip,
-                                     write->offset + (int64_t)skip) < 0)
+    if (skip < write->size &&
+        pwrite(fd, write->old + skip, write->size - skip, write->offset + (int64_t)skip) < 0)
         sim_fail("pwrite %s", write->path);
     if (fate == LOST && ftruncate(fd, write->old_length)) sim_fail("ftruncate %s", write->path);
 }

@@ -143,6 +143,22 @@ static void on_sync(void *arg UNUSED, uint64_t epoch)
         release_durable();
 }
 
+static void on_untimely_crash(void *arg UNUSED, uint64_t epoch)
+{
+    if (server.up && epoch == server.epoch) die();
+}
+
+/* The worst time to die: orders that follow from an edit are on their way, the edit is not on the disk. */
+static void maybe_die_after(const struct sim_call *call)
+{
+    if (!sim.faulty || server.sync_planned || !str_eq(call->message.entry->method, "delete") ||
+        sim.now_ms - sim.checkpoint_ms < 120000 || !once_in(20))
+        return;
+    server.sync_planned = true;
+    sim_at(5000, on_sync, NULL, server.epoch);
+    sim_at(between(0, 5000), on_untimely_crash, NULL, server.epoch);
+}
+
 static void plan_sync(void)
 {
     if (server.sync_planned ||
@@ -257,8 +273,8 @@ static void run_call(struct sim_call *call)
     uint64_t before = core->txid_applied;
     server.nn.recent.seen = 0;
     int rc = entry->run(core, &op, call->request, call->response, &err);
-    call->txid =
-        MAX(call->txid, core->txid_applied != before ? core->txid_applied : server.nn.recent.seen);
+    call->txid = MAX(call->txid, core->txid_applied != before || op.orders ? core->txid_applied
+                                                                           : server.nn.recent.seen);
     if (rc == OP_HOLD) {
         if (!call->deadline_ms) call->deadline_ms = core->now_ms + HOLD_MS;
         TAILQ_INSERT_TAIL(&server.held, call, link);
@@ -271,6 +287,7 @@ static void run_call(struct sim_call *call)
     }
     take_error(call, rc, &err);
     settle_retry_cache(call);
+    maybe_die_after(call);
     sim_trace("%s %d", entry->method, rc);
     finish(call);
 }

@@ -1,7 +1,7 @@
 /* Calls: each message may be lost, late or repeated. A caller that hears nothing sends the same call again, with its ids. */
 #include "tests/sim/sim.h"
 
-enum { ANSWER_MS = 15000, REFUSED_MS = 1000 };
+enum { ANSWER_MS = 15000, REFUSED_MS = 1000, SAFE_MODE_MS = 2000 };
 
 /* One call on its way, known by ticket as long as its caller waits. */
 struct ticket {
@@ -141,8 +141,14 @@ static void attempt(struct actor *actor, struct ticket *ticket, const struct par
     while (!ticket->answered && sim.now_ms < until_ms) actor_sleep(actor, until_ms - sim.now_ms);
 }
 
-int rpc(struct actor *actor, struct peer *peer, const char *method, const void *request,
-        void *response, bool repeat)
+/* Answers after which a client tries on, with the same ids (RetriableException). */
+static bool is_for_now(int rc)
+{
+    return rc == ERR_SAFE_MODE || rc == ERR_RETRIABLE;
+}
+
+static int send_call(struct actor *actor, struct peer *peer, const char *method,
+                     const void *request, void *response, bool repeat, bool gives_up)
 {
     const struct op_entry *entry = entry_of(method);
     struct ticket ticket = {.number = ++numbers, .actor = actor, .peer = peer};
@@ -151,13 +157,19 @@ int rpc(struct actor *actor, struct peer *peer, const char *method, const void *
                             .call_id = peer->call_id++,
                             .size = protobuf_c_message_get_packed_size(request)};
 
+    uint64_t epoch = nn_epoch();
+
     parcel.data = arena_alloc(actor_arena(actor), parcel.size + 1);
     protobuf_c_message_pack(request, parcel.data);
     memcpy(parcel.client_id, peer->client_id, sizeof parcel.client_id);
     snprintf(parcel.ip, sizeof parcel.ip, "%s", peer->ip);
     HASH_ADD(hh, tickets, number, sizeof ticket.number, &ticket);
-    do attempt(actor, &ticket, &parcel);
-    while (!ticket.answered && repeat);
+    do {
+        if (ticket.answered) actor_sleep(actor, SAFE_MODE_MS);
+        ticket.answered = false;
+        attempt(actor, &ticket, &parcel);
+    } while (repeat && !(gives_up && nn_epoch() != epoch && !ticket.answered) &&
+             (!ticket.answered || is_for_now(ticket.rc)));
     HASH_DEL(tickets, &ticket);
     if (!ticket.answered) return CALL_LOST;
     if (ticket.rc) {
@@ -169,4 +181,16 @@ int rpc(struct actor *actor, struct peer *peer, const char *method, const void *
     sim_require(message, "the answer of %s does not unpack", method);
     *(void **)response = message;
     return 0;
+}
+
+int rpc(struct actor *actor, struct peer *peer, const char *method, const void *request,
+        void *response, bool repeat)
+{
+    return send_call(actor, peer, method, request, response, repeat, false);
+}
+
+int rpc_until_restart(struct actor *actor, struct peer *peer, const char *method,
+                      const void *request, void *response)
+{
+    return send_call(actor, peer, method, request, response, true, true);
 }

@@ -296,12 +296,11 @@ static bool complete(struct writer *w)
     return false;
 }
 
-static int create(struct writer *w, uint32_t replication)
+static void create(struct writer *w, uint32_t replication)
 {
     Pb__CreateRequest request = PB__CREATE_REQUEST__INIT;
     Pb__CreateResponse *response;
     Pb__FsPermission permission = PB__FS_PERMISSION__INIT;
-    int rc;
 
     permission.perm = 0644;
     request.src = (char *)(uintptr_t)w->path;
@@ -310,14 +309,9 @@ static int create(struct writer *w, uint32_t replication)
     request.createflag = 3; /* CREATE, OVERWRITE */
     request.replication = replication;
     request.blocksize = SIM_BLOCK_SIZE;
-    while ((rc = call(w, "create", &request, &response)) == ERR_SAFE_MODE || rc == ERR_RETRIABLE) {
-        w->client->busy = false;
-        actor_sleep(w->actor, 2000);
-        w->client->busy = true;
-    }
+    int rc = call(w, "create", &request, &response);
     if (rc) sim_fail("%s", rpc_error());
     w->file_id = response->fs->fileid;
-    return rc;
 }
 
 bool write_file(struct actor *actor, struct sim_client *client, const char *path,
@@ -325,6 +319,7 @@ bool write_file(struct actor *actor, struct sim_client *client, const char *path
 {
     struct writer w = {.actor = actor, .client = client, .path = path};
     uint32_t blocks = (uint32_t)chance(SIM_BLOCKS_MAX);
+    uint64_t total = 0;
 
     *length = 0;
     client->busy = true;
@@ -338,10 +333,13 @@ bool write_file(struct actor *actor, struct sim_client *client, const char *path
         uint64_t size =
             i + 1 < blocks ? (uint64_t)SIM_BLOCK_SIZE : 1 + chance((uint64_t)SIM_BLOCK_SIZE);
         if (sim.faulty && once_in(60)) return false; /* the writer dies */
+        /* The namenode hears of a block's length with the next one: only then the end of a writer cannot take it away. */
         if (!write_block(&w, size)) return false;
-        *length += size;
+        *length = total;
+        total += size;
     }
     if (!complete(&w)) return false;
+    *length = total;
     sim.counts.files++;
     return true;
 }
