@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "client/fs.h"
+#include "client/shell/debug.h"
 #include "client/shell/tool.h"
 #include "client/shell/uri.h"
 #include "client/shell/vfs.h"
@@ -21,8 +22,8 @@ static int print_usage(void)
     printf("Usage: hdfs debug <command> [arguments]\n\n"
            "These commands are for advanced users only.\n\n"
            "Incorrect usages may result in data loss. Use at your own risk.\n\n"
-           "%s\n\n",
-           recover_usage);
+           "%s\n%s\n%s\n\n",
+           debug_verify_usage, debug_compute_usage, recover_usage);
     shell_print_generic_usage(stdout);
     return 1;
 }
@@ -118,9 +119,18 @@ static int recover_lease(struct shell *shell, int argc, char **argv)
     return recover_at(shell, path, retries);
 }
 
+/* Apache takes names with a dash and without. */
+static bool is_command(const char *word, const char *name)
+{
+    return str_eq(word + (*word == '-'), name);
+}
+
 static int run(struct shell *shell, int argc, char **argv)
 {
-    if (argc && (str_eq(argv[0], "recoverLease") || str_eq(argv[0], "-recoverLease")))
+    if (argc && is_command(argv[0], "verifyMeta")) return debug_verify_meta(argc - 1, argv + 1);
+    if (argc && is_command(argv[0], "computeMeta"))
+        return debug_compute_meta(shell->conf, argc - 1, argv + 1);
+    if (argc && is_command(argv[0], "recoverLease"))
         return recover_lease(shell, argc - 1, argv + 1);
     return print_usage();
 }

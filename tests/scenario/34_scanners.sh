@@ -13,8 +13,20 @@ id=$(hdfs fsck /rotten -files -blocks | grep -o 'blk_[0-9]*' | head -n 1)
 replica=$(find "$CLUSTER" -path "*/datanode*/data/current/*" -name "$id" | head -n 1)
 owner=${replica#"$CLUSTER"/}; owner=${owner%%/*}
 
+meta=$(echo "$replica"_*.meta)
+check_equal "verifyMeta: a good replica" "Checksum type: DataChecksum(type=CRC32C, chunkSize=512)
+Checksum verification succeeded on block file $replica" "$(hdfs debug verifyMeta -meta "$meta" -block "$replica")"
+check "computeMeta" hdfs debug computeMeta -block "$replica" -out "$WORK/meta"
+check "gives what the datanode wrote" cmp "$meta" "$WORK/meta"
+check_fails "and writes over nothing" hdfs debug computeMeta -block "$replica" -out "$WORK/meta"
 daemon_kill "$owner"
 printf 'rot' | dd of="$replica" bs=1 seek=333333 conv=notrunc 2> /dev/null
+check_equal "verifyMeta: a rotten one, and where" "verifyChunkedSums error: org.apache.hadoop.fs.ChecksumException: Checksum error: $replica at 333312" \
+    "$(hdfs debug verifyMeta -meta "$meta" -block "$replica" | sed -n 's/ exp: .*//; 2p')"
+head -c 6 "$meta" > "$WORK/short"
+check_fails "verifyMeta: no header" hdfs debug verifyMeta -meta "$WORK/short"
+head -c 100 "$meta" > "$WORK/short"
+check_fails "verifyMeta: checksums that are missing" hdfs debug verifyMeta -meta "$WORK/short" -block "$replica"
 find "$CLUSTER/$owner/data" -name scanner.cursor -delete # as after three weeks
 daemon_run "$owner"
 check "the datanode is back" wait_until 20 live_datanodes 3
