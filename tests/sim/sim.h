@@ -188,7 +188,7 @@ void dn_report_bad(struct actor *actor, struct peer *peer, struct sim_datanode *
 bool dn_serves(const struct sim_datanode *dn); /* clients and other datanodes reach it */
 /* Datanodes with a finalized, sound replica of this stamp and length. */
 uint32_t good_replicas(uint64_t id, uint64_t stamp, uint64_t length, bool up_only);
-/* The replica may be lost: at least two other sound ones exist, or nobody counts on it. */
+/* The replica may be lost: two other sound ones exist, and no rotten one. */
 bool may_lose(const struct sim_datanode *dn, const struct replica *replica);
 
 /* ---- sim_model.c ---- */

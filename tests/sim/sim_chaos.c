@@ -4,6 +4,8 @@
 #include "common/clock.h"
 #include "namenode/block_manager.h"
 
+enum { BREAK_MS = 60000 };
+
 static void on_start(void *arg, uint64_t incarnation)
 {
     struct sim_datanode *dn = arg;
@@ -53,6 +55,16 @@ static void cut_off(struct sim_datanode *dn)
     sim_at(some_time(), on_join, dn, 0);
 }
 
+/* What was lost has been made good since the last time, and orders to delete have been carried out. */
+static bool may_break(void)
+{
+    static int64_t next_ms;
+
+    if (sim.now_ms < next_ms) return false;
+    next_ms = sim.now_ms + BREAK_MS;
+    return true;
+}
+
 static void corrupt_something(struct sim_datanode *dn)
 {
     struct replica *replica, *next;
@@ -60,7 +72,7 @@ static void corrupt_something(struct sim_datanode *dn)
 
     HASH_ITER (hh, dn->replicas, replica, next) {
         if (at-- > 0) continue;
-        if (!replica->corrupt && may_lose(dn, replica)) {
+        if (!replica->corrupt && may_lose(dn, replica) && may_break()) {
             replica->corrupt = true;
             sim.counts.corrupted++;
         }
@@ -74,6 +86,7 @@ static void lose_disk(struct sim_datanode *dn)
 
     HASH_ITER (hh, dn->replicas, replica, next)
         if (!may_lose(dn, replica)) return;
+    if (!may_break()) return;
     dn_lose_disk(dn);
     sim_at(between(1000, 60000), on_start, dn, dn->incarnation);
 }

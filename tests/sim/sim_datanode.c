@@ -63,6 +63,10 @@ uint32_t good_replicas(uint64_t id, uint64_t stamp, uint64_t length, bool up_onl
 bool may_lose(const struct sim_datanode *dn UNUSED, const struct replica *replica)
 {
     if (replica->state != REPLICA_FINALIZED) return false;
+    for (uint32_t i = 0; i < sim.datanode_count; i++) {
+        const struct replica *other = dn_replica(&datanodes[i], replica->id);
+        if (other && other->corrupt) return false; /* nobody may know of it yet */
+    }
     return good_replicas(replica->id, replica->stamp, replica->length, false) >= 3;
 }
 
