@@ -57,7 +57,7 @@ LIVE     := $(patsubst tests/live/%.c,$B/tests/live/%,$(sort $(wildcard tests/li
 BENCH    := $(BENCH_SRC:benchmarks/%.c=$B/benchmarks/%)
 
 .PHONY: all
-all: $B/bin/hdfs $B/bin/dfs $B/lib/libhdfs.so $B/lib/libhdfs.a $(BENCH)
+all: $B/bin/hdfs $B/bin/dfs $B/lib/libhdfs.so $B/lib/libhdfs.a $(BENCH) $(LIVE)
 
 $B/%.pb-c.c $B/%.pb-c.h: %.proto
 	@mkdir -p $(@D)
@@ -130,7 +130,7 @@ demo: deps
 RUN = BUILD=$B $(if $(SAN),SAN=$(SAN) ROUNDS=$${ROUNDS:-3} TREE_FILES=$${TREE_FILES:-500}) tests/run
 
 check: deps
-	@$(MAKE) --no-print-directory -j2 all $(UNIT) $(LIVE)
+	@$(MAKE) --no-print-directory -j2 all $(UNIT)
 	@$(RUN) $(UNIT) $(SCENARIOS)
 check-unit: deps
 	@$(MAKE) --no-print-directory -j2 $(UNIT)
@@ -142,12 +142,12 @@ sim: $B/tests/sim/sim
 	@$B/tests/sim/sim $${SEED:-1} $${MINUTES:-120} $(V)
 sim-soak: $B/tests/sim/sim
 	@TEST_TIMEOUT=864000 SEED=$${SEED:-$$(date +%s)} COUNT=1000000000 SECONDS_MAX=$$(($${MINUTES:-10} * 60)) BUILD=$B tests/run tests/sim/run.sh
-check-scenario: all $(LIVE)
+check-scenario: all
 	@$(RUN) $(SCENARIOS)
-kill-soak: all $(LIVE)
+kill-soak: all
 	@ROUNDS=$${ROUNDS:-200} TEST_TIMEOUT=7200 BUILD=$B tests/run tests/scenario/30_kill9.sh
 check-interop: deps-interop
-	@$(MAKE) --no-print-directory -j2 all $(LIVE)
+	@$(MAKE) --no-print-directory -j2 all
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
 random-soak: deps-interop all
 	@JOBS=1 TEST_TIMEOUT=5400 OPS=$${OPS:-20000} BUILD=$B tests/run tests/interop/31_random_ops.sh
@@ -159,7 +159,7 @@ bench: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
 	@BUILD=$B bash benchmarks/compare.sh
 
-back-and-forth-soak: deps-interop all $(LIVE)
+back-and-forth-soak: deps-interop all
 	@JOBS=1 ROUNDS=$${ROUNDS:-10} TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/43_back_and_forth.sh
 
 lint: deps-lint
