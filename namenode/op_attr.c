@@ -2,6 +2,7 @@
 #include "namenode/handlers.h"
 #include "namenode/perm.h"
 #include "namenode/quota.h"
+#include "namenode/status.h"
 #include "namenode/storage_policy.h"
 
 /* What all changes of an attribute begin with. */
@@ -444,7 +445,7 @@ int op_get_storage_policy(struct core *core, struct op *op,
     if (rc) return rc;
     if (!path.inode)
         return err_set(err, ERR_NOT_FOUND, "File/Directory does not exist: %s", path.text);
-    uint8_t id = storage_policy_effective(core->tree.inodes, path.inode);
+    uint8_t id = status_path_policy(core, &path);
     response->storagepolicy = policy_message(op, storage_policy_or_default(&core->conf, id));
     return 0;
 }

@@ -211,7 +211,7 @@ static int list_seen(struct core *core, struct op *op, const struct resolved *pa
                      ProtobufCBinaryData start, bool locations, struct listing *out,
                      struct err *err)
 {
-    uint8_t policy = status_path_policy(path);
+    uint8_t policy = status_path_policy(core, path);
     uint32_t max = core->conf.ls_limit;
     struct snapshot_item *items = ARENA_ARRAY(op->arena, struct snapshot_item, max);
     int64_t budget = max;

@@ -91,18 +91,26 @@ Pb__HdfsFileStatus *status_make_seen(struct core *core, struct inode *proper, in
     return status;
 }
 
-uint8_t status_path_policy(const struct resolved *path)
+uint8_t status_path_policy(const struct core *core, const struct resolved *path)
 {
-    uint8_t policy = 0;
+    const struct inode *at = path->proper;
 
-    for (uint32_t i = 0; i < path->way_count; i++)
-        if (path->way[i]->storage_policy) policy = path->way[i]->storage_policy & 15;
-    return policy;
+    if (path->snapshot != SNAPSHOT_CURRENT && path->parent == at) { /* the snapshot itself */
+        if (path->inode->storage_policy) return path->inode->storage_policy & 15;
+        at = snapshot_home(&core->tree, at);
+    }
+    while (at && !at->storage_policy) at = snapshot_home(&core->tree, at);
+    return at ? at->storage_policy & 15 : STORAGE_POLICY_NONE;
 }
 
 Pb__HdfsFileStatus *status_of_path(struct core *core, const struct resolved *path,
                                    struct arena *arena)
 {
-    return status_make_seen(core, path->proper, path->snapshot, status_path_policy(path), NULL,
-                            arena);
+    uint8_t policy = status_path_policy(core, path);
+    Pb__HdfsFileStatus *status =
+        status_make_seen(core, path->proper, path->snapshot, policy, NULL, arena);
+
+    if (path->snapshot != SNAPSHOT_CURRENT && !inode_is_symlink(path->inode))
+        status->storagepolicy = policy;
+    return status;
 }

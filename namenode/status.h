@@ -24,7 +24,8 @@ Pb__HdfsFileStatus *status_make_seen(struct core *core, struct inode *proper, in
 /* Of a path that exists. */
 Pb__HdfsFileStatus *status_of_path(struct core *core, const struct resolved *path,
                                    struct arena *arena);
-/* The storage policy that what is in this place inherits; of today's paths 0, as inodes find theirs. */
-uint8_t status_path_policy(const struct resolved *path);
+/* The storage policy of a path that exists: below .snapshot that of today's inode, wherever it is now (INodeReference.getStoragePolicyID). Only a
+ * snapshot itself has the one that its directory had. */
+uint8_t status_path_policy(const struct core *core, const struct resolved *path);
 
 #endif
