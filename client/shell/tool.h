@@ -18,6 +18,8 @@ int dfsadmin_main(int argc, char **argv);
 int fsck_main(int argc, char **argv);
 int debug_main(int argc, char **argv);
 int getconf_main(int argc, char **argv);
+int snapshot_diff_main(int argc, char **argv);
+int ls_snapshottable_main(int argc, char **argv);
 int version_main(int argc, char **argv);
 int mini_main(int argc, char **argv);
 

@@ -16,6 +16,13 @@ apache_listing() {
     cat "$WORK"/shell/*.out | columns
 }
 
+# Differences in both directions, between snapshots (asked for in pages) and with today, of a directory below too.
+reports() { # URI
+    local pair
+    for pair in 's1 s3' 's3 s1' 's1 vier' 's3 .' '. s1' 'vier .'; do hdfs snapshotDiff "$1/s" $pair; done
+    hdfs snapshotDiff "$1/s/new" s1 vier
+}
+
 check "our cluster starts" cluster_start --datanodes 1
 NAME=$CLUSTER/namenode/name
 head -c 1500000 /dev/urandom > "$WORK/bytes"
@@ -46,7 +53,11 @@ check "safe mode ends" hdfs dfsadmin -safemode leave
 check "a snapshot behind the image" dfs -createSnapshot /s s4
 check "renamed" dfs -renameSnapshot /s s4 vier
 check "mkdir" dfs -mkdir /s/new
+dfs -chmod 711 /s/a; dfs -mv /s/a /s/new/a
 listing > "$WORK/ours"
+reports "$URI" > "$WORK/reports"
+check "Apache's program prints the same differences" diff <(for to in s3 vier .; do apache $H.tools.snapshot.SnapshotDiff -fs "$URI" /s s1 $to; done) <(for to in s3 vier .; do hdfs snapshotDiff /s s1 $to; done)
+check "and the same directories" diff <(apache $H.tools.snapshot.LsSnapshottableDir -fs "$URI") <(hdfs lsSnapshottableDir)
 check "snapshots are listed" grep -q /s/.snapshot/s1/a/deep/two "$WORK/ours"
 check "it ends in order" cluster_stop
 
@@ -69,6 +80,8 @@ check "an Apache namenode starts on our directory" apache_cluster_start "$WORK/a
 namenode_answers() { kill -0 "${APACHE_PIDS[0]}" && curl -sf "http://127.0.0.1:$APACHE_HTTP/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState" | grep -q '"FilesTotal" : [1-9]'; }
 check "it has loaded" wait_until 60 namenode_answers
 namenode_answers || grep -m 5 'ERROR\|Exception' "$WORK/apache/nn/log" | sed 's/^/# /'
+reports "$APACHE_URI" > "$WORK/their_reports"
+check "and the same differences" diff "$WORK/reports" "$WORK/their_reports"
 apache_listing > "$WORK/theirs"
 check "and shows the same" diff "$WORK/ours" "$WORK/theirs"
 apache $H.tools.DFSAdmin -fs "$APACHE_URI" -safemode leave >/dev/null 2>&1 # it has no datanodes
