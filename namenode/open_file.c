@@ -5,6 +5,7 @@
 #include "common/log.h"
 #include "namenode/block_manager.h"
 #include "namenode/quota.h"
+#include "namenode/redundancy.h"
 
 enum {
     LEASE_TEXT_FILES_MAX = 1024, /* a message counts a holder's open files up to here */
@@ -221,6 +222,21 @@ static void start_recovery(struct core *core, const char *path, struct block *la
              path, edit.value, block_id_text(&id, arena));
 }
 
+/* No datanode has said anything of the last block: it may be that none ever had it, or that its datanodes have not come back since this
+ * namenode started, with what the writer was told is safe. When blocks of closed files are missing too, some are away. */
+static bool datanodes_are_away(struct core *core, const char *path, const struct block *last,
+                               struct arena *arena)
+{
+    uint64_t missing = redundancy_queue_size(core, REDUNDANCY_CORRUPT);
+    struct block_id id = block_name(last);
+
+    if (!missing && !core->manager->scanning) return false;
+    log_warn("BLOCK* internalReleaseLease: %s is not closed: no datanode has reported its last "
+             "block %s, and %" PRIu64 " other blocks are missing too; start their datanodes",
+             path, block_id_text(&id, arena), missing);
+    return true;
+}
+
 /* A last block that no datanode ever had goes; the file is closed without it. */
 static void drop_empty_last(struct core *core, struct inode *file, const char *path,
                             struct arena *arena)
@@ -287,12 +303,13 @@ static int release_lease(struct core *core, struct arena *arena, struct inode *f
                            path);
     }
     const struct block_uc *uc = block_uc(core, last);
-    if (last->length == 0 && !(uc && uc->count) &&
-        !blocks_holders(core, last, expected, 1)) { /* nodes that are dead now may bring it back */
+    bool unheard = last->length == 0 && !(uc && uc->count) &&
+                   !blocks_holders(core, last, expected, 1); /* nor by nodes that died since */
+    if (unheard && !datanodes_are_away(core, path, last, arena)) {
         drop_empty_last(core, file, path, arena);
         return 1;
     }
-    start_recovery(core, path, last, arena);
+    if (!unheard) start_recovery(core, path, last, arena);
     if (new_holder)
         reassign_lease(core, arena, file, path, new_holder);
     else

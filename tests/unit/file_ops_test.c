@@ -596,6 +596,41 @@ static void written_blocks_outlive_dead_datanodes(void **state UNUSED)
     assert_int_equal(inode_of("/a")->block_count, 1);
 }
 
+/* As the journal brings it back at a start: nobody knows which datanodes it was given to. */
+static void add_block_by_journal(const char *path)
+{
+    struct block_id id = {.id = f.core.block_id_last + 1,
+                          .generation_stamp = f.core.generation_stamp + 1};
+    struct edit edit = {.op = EDIT_ADD_BLOCK,
+                        .path = path,
+                        .blocks = &id,
+                        .block_count = 1,
+                        .inode = inode_of(path)};
+
+    f.core.block_id_last = id.id;
+    f.core.generation_stamp = id.generation_stamp;
+    core_edit(&f.core, &edit);
+}
+
+static void unheard_of_blocks_wait_for_datanodes_that_are_away(void **state UNUSED)
+{
+    struct block_id other = closed_file("/other");
+    bool closed = true;
+
+    fixture_pass(&f, 11 * 60 * 1000, false); /* the datanodes are dead, /other is missing */
+    assert_int_equal(create("/a", "w"), 0);
+    add_block_by_journal("/a");
+    assert_int_equal(recover("/a", "x", &closed), 0);
+    assert_false(closed);
+    assert_int_equal(inode_of("/a")->block_count, 1);
+    assert_true(inode_of("/a")->under_construction);
+    nodes[0] = fixture_node(&f, "10.0.0.1", "/r", 1);
+    arrive(&other, 100); /* a datanode is back, and nothing is missing: nobody ever had it */
+    assert_int_equal(recover("/a", "y", &closed), 0);
+    assert_true(closed);
+    assert_int_equal(inode_of("/a")->block_count, 0);
+}
+
 static void recover_lease_of_odd_things(void **state UNUSED)
 {
     bool closed;
@@ -706,6 +741,7 @@ int main(void)
         TEST(recovery_needs_to_be_running),
         TEST(recovery_of_the_last_of_two_blocks),
         TEST(written_blocks_outlive_dead_datanodes),
+        TEST(unheard_of_blocks_wait_for_datanodes_that_are_away),
         TEST(recover_lease_of_odd_things),
         TEST(a_silent_writer_that_closed_is_replaced),
         TEST(a_writer_that_hangs_or_renews_keeps_its_file),
