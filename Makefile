@@ -150,7 +150,7 @@ check-interop: deps-interop
 	@$(MAKE) --no-print-directory -j2 all
 	@JOBS=1 TEST_TIMEOUT=1200 BUILD=$B tests/run $(INTEROP)
 random-soak: deps-interop all
-	@JOBS=1 TEST_TIMEOUT=5400 OPS=$${OPS:-20000} BUILD=$B tests/run tests/interop/31_random_ops.sh
+	@SEED=$${SEED:-$$(date +%s)} JOBS=1 TEST_TIMEOUT=5400 OPS=$${OPS:-20000} BUILD=$B tests/run tests/interop/31_random_ops.sh
 
 round-trip-soak: deps-interop all
 	@JOBS=1 TEST_TIMEOUT=5400 BUILD=$B tests/run tests/interop/soak_round_trip.sh

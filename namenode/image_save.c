@@ -259,6 +259,9 @@ static void save_file(struct saver *s, const struct inode *file)
 static void fill_quotas(const struct inode *dir, const struct inode_quota *quota,
                         Pb__INodeSection__INodeDirectory *out, struct image_dir_scratch *scratch)
 {
+    static const enum storage_type order[] = {/* StorageType's in Java */
+                                              STORAGE_RAM_DISK, STORAGE_SSD,      STORAGE_DISK,
+                                              STORAGE_ARCHIVE,  STORAGE_PROVIDED, STORAGE_NVDIMM};
     int64_t names = dir->id == INODE_ID_ROOT ? QUOTA_NS_ROOT : QUOTA_NONE;
 
     out->has_nsquota = out->has_dsquota = true;
@@ -266,7 +269,8 @@ static void fill_quotas(const struct inode *dir, const struct inode_quota *quota
     out->dsquota = (uint64_t)(quota ? quota->space : QUOTA_NONE);
     if (!quota) return;
     pb__inode_section__quota_by_storage_type_feature__init(&scratch->types);
-    for (int type = STORAGE_DISK; type <= STORAGE_NVDIMM; type++) {
+    for (size_t n = 0; n < ARRAY_LEN(order); n++) {
+        enum storage_type type = order[n];
         if (quota->type_space[type] < 0) continue;
         size_t i = scratch->types.n_quotas++;
         pb__inode_section__quota_by_storage_type_entry__init(&scratch->entries[i]);

@@ -142,12 +142,13 @@ static int choose_targets(struct core *core, struct op *op, const Pb__AddBlockRe
     }
     *count = placement_choose(core, &wanted, targets, &refusals);
     if (*count >= core->conf.replication_min) return 0;
+    size_t passed_over = dn_live_count(core); /* whom Apache's choice came by is excluded, too */
+    for (size_t i = 0; i < excluded_count; i++) passed_over += !excluded[i]->alive;
     return err_set(err, ERR_IO,
                    "File %s could only be written to %zu of the %u minReplication nodes. There are "
-                   "%u datanode(s) running and %s node(s) are "
+                   "%u datanode(s) running and %zu node(s) are "
                    "excluded in this operation.%s%s",
-                   path, *count, core->conf.replication_min, dn_live_count(core),
-                   excluded_count ? arena_printf(op->arena, "%zu", excluded_count) : "no",
+                   path, *count, core->conf.replication_min, dn_live_count(core), passed_over,
                    refusals.detail[0] ? " Refused: " : "", refusals.detail);
 }
 

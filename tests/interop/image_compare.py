@@ -41,7 +41,7 @@ class Reader:
                 return "now"
         if element.tag in ("refChild", "deletedInoderef") and text.isdigit() and int(text) < len(self.references):
             return self.references[int(text)]
-        if element.tag in ("namespaceId", "txid") and not self.same_log:
+        if element.tag in ("namespaceId", "txid", "clientName") and not self.same_log:
             return "*"
         return text
 

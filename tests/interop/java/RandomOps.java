@@ -238,12 +238,12 @@ public class RandomOps {
         + " policy*2 unpolicy*1 setacl*3 modacl*4 rmaclentry*2 rmdefacl*1 rmacl*1 setxattr*5 rmxattr*2 allow*3 disallow*1 snapshot*6 rensnapshot*2 rmsnapshot*4"
         + " econ*2 ecadd*1 ecrm*1 ecset*2 ecunset*1 pool*2 rmpool*1 cache*3 recache*2 uncache*1";
 
-    /** One line; without what is another each time: addresses, and from where it was thrown. */
+    /** One line; without what is another each time (addresses, from where it was thrown), and what ours says more. */
     private static String outcome(Throwable t) {
         String text = String.valueOf(t.getMessage());
         int end = text.indexOf('\n');
         if (end >= 0) text = text.substring(0, end);
-        return t.getClass().getSimpleName() + ": " + text.replaceAll("DFSClient_NONMAPREDUCE_-?[0-9]+_[0-9]+", "CLIENT").replaceAll("[0-9.]+:[0-9]+", "ADDRESS")
+        return t.getClass().getSimpleName() + ": " + text.replaceAll("DFSClient_NONMAPREDUCE_-?[0-9]+_[0-9]+", "CLIENT").replaceAll("[0-9.]+:[0-9]+", "ADDRESS").replaceAll(" Refused: .*", "")
             .replaceAll("(is non empty': Directory is not empty|': Is not a directory).*", "$1"); // the client takes the server's trace for a part of the path
     }
 
