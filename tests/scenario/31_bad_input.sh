@@ -133,7 +133,7 @@ write_none() { dfs -D dfs.client.block.write.locateFollowingBlock.retries=0 -put
 check "datanodes that are gone: a clear error" fails_saying 'could only be written to 0 of the 1 minReplication nodes|All datanodes|Unable to create new block' write_none
 daemon_kill namenode; daemon_run namenode; wait_quick 20 daemon_ready namenode
 hdfs dfsadmin -safemode forceExit > /dev/null 2>&1
-check "no datanode: Apache's words" fails_saying 'could only be written to 0 of the 1 minReplication nodes. There are 0 datanode\(s\) running and no node\(s\) are excluded' write_none
+check "no datanode: Apache's words" fails_saying 'could only be written to 0 of the 1 minReplication nodes. There are 0 datanode\(s\) running and 0 node\(s\) are excluded' write_none
 daemon_run datanode1; daemon_run datanode2
 check "all come back" wait_until 30 live_datanodes 2
 check "and the file is there" wait_until 20 kept_is_there
