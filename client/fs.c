@@ -71,6 +71,8 @@ static enum replace_policy read_replace_policy(const struct conf *conf)
     return strcasecmp(policy, "ALWAYS") == 0 ? REPLACE_ALWAYS : REPLACE_DEFAULT;
 }
 
+enum { BACKOFF_MEAN_MS = 5000 };
+
 static void read_write_settings(struct fs_settings *s, const struct conf *conf)
 {
     s->write_packet_size = (uint32_t)conf_int(conf, CONF_dfs_client_write_packet_size);
@@ -94,6 +96,14 @@ static void read_write_settings(struct fs_settings *s, const struct conf *conf)
         conf, CONF_dfs_client_block_write_replace_datanode_on_failure_min_replication);
     s->recover_lease_on_close_exception =
         conf_bool(conf, CONF_dfs_client_write_recover_lease_on_close_exception);
+    s->slow_acks_max =
+        (unsigned)MAX(conf_int(conf, CONF_dfs_client_mark_slownode_as_badnode_threshold), 1);
+    s->backoff_mean_ms = conf_ms(conf, CONF_dfs_client_congestion_backoff_mean_time);
+    s->backoff_max_ms = conf_ms(conf, CONF_dfs_client_congestion_backoff_max_time);
+    if (s->backoff_mean_ms <= 0 || s->backoff_max_ms < s->backoff_mean_ms) { /* as Apache's */
+        s->backoff_mean_ms = BACKOFF_MEAN_MS;
+        s->backoff_max_ms = BACKOFF_MEAN_MS * 10;
+    }
 }
 
 static void read_read_settings(struct fs_settings *s, const struct conf *conf)

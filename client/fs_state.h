@@ -45,6 +45,8 @@ struct fs_settings {
     bool replace_best_effort;
     unsigned replace_min_replication;
     bool recover_lease_on_close_exception;
+    unsigned slow_acks_max;                  /* then a slow datanode is replaced */
+    int64_t backoff_mean_ms, backoff_max_ms; /* when one is congested */
 
     int block_acquire_failures_max;
     int64_t retry_window_ms;

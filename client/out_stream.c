@@ -22,11 +22,13 @@
 #include "client/lease_keep.h"
 #include "client/located.h"
 #include "client/out_stream_state.h"
+#include "client/congestion.h"
 #include "client/packet.h"
 #include "client/pipeline.h"
 #include "common/buf.h"
 #include "common/clock.h"
 #include "common/log.h"
+#include "common/rand.h"
 #include "common/xfer_packet.h"
 
 enum {
@@ -59,7 +61,9 @@ struct out_stream {
     struct packet_list unsent, unacked, spare;
     unsigned queued; /* packets in unsent and unacked */
     unsigned unacked_count;
-    struct buf acks;           /* received, not yet decoded */
+    struct buf acks; /* received, not yet decoded */
+    struct congestion congestion;
+    struct rand rand;
     bool suspect;              /* the idle pipeline broke: recover at the next call */
     int64_t sent_ms, heard_ms; /* monotonic: when the pipeline last moved */
 };
@@ -149,12 +153,31 @@ static void sent(struct out_stream *stream, struct packet *packet)
     if (!stream->unacked_count++) stream->heard_ms = clock_mono_ms();
 }
 
+/* Has a congested datanode asked for a pause? */
+static bool holds_back(struct out_stream *stream)
+{
+    const struct fs_settings *settings = &stream->fs->settings;
+    struct congestion *c = &stream->congestion;
+
+    if (!c->told && !c->until_ms) return false;
+    int64_t now = clock_mono_ms(), before = c->until_ms;
+    if (!congestion_holds(c, now, settings->backoff_mean_ms, settings->backoff_max_ms,
+                          rand_double(&stream->rand)))
+        return false;
+    if (c->until_ms != before)
+        log_info("Datanodes that take %s are congested. Backing off for %" PRId64 " ms",
+                 stream->path, c->last_ms);
+    stream->sent_ms = now; /* it is not the pipeline that rests */
+    return true;
+}
+
 /* Sends what the socket takes without waiting. */
 static int send_some(struct out_stream *stream, struct err *err)
 {
     struct pipeline *pipeline = &stream->pipeline;
     struct packet *packet;
 
+    if (next_to_send(stream) && holds_back(stream)) return 0;
     while ((packet = next_to_send(stream))) {
         struct iovec parts[2];
         struct msghdr message = {.msg_iov = parts};
@@ -212,6 +235,29 @@ static int acknowledge(struct out_stream *stream, int64_t seqno, struct err *err
     return 0;
 }
 
+/* Counts what datanodes say of their own state. One that is slow for long is to be replaced, unless
+ * it is the only one. */
+static int take_marks(struct out_stream *stream, const struct xfer_ack *ack, struct err *err)
+{
+    struct pipeline *pipeline = &stream->pipeline;
+    uint32_t count = MIN(ack->count, pipeline->count);
+    bool congested = false;
+
+    for (uint32_t i = 0; i < count; i++) {
+        struct pipeline_node *node = &pipeline->nodes[i];
+        congested |= xfer_ack_congested(ack, i);
+        node->slow_acks = xfer_ack_slow(ack, i) ? node->slow_acks + 1 : 0;
+        if (node->slow_acks < stream->fs->settings.slow_acks_max || count == 1) continue;
+        pipeline->bad = (int)i;
+        return err_set(err, ERR_REMOTE,
+                       "Receive reply from slowNode %s:%u for continuous %u times, treating it as "
+                       "badNode",
+                       node->info->id->ipaddr, node->info->id->xferport, node->slow_acks);
+    }
+    congestion_heard(&stream->congestion, congested);
+    return 0;
+}
+
 static int take_ack(struct out_stream *stream, const struct xfer_ack *ack, struct err *err)
 {
     struct pipeline *pipeline = &stream->pipeline;
@@ -230,7 +276,8 @@ static int take_ack(struct out_stream *stream, const struct xfer_ack *ack, struc
         return err_set(err, ERR_REMOTE, "Bad response %d for a block of %s from datanode %s:%u",
                        (int)status, stream->path, id->ipaddr, id->xferport);
     }
-    if (ack->seqno == XFER_SEQNO_HEARTBEAT) return 0;
+    int rc = take_marks(stream, ack, err);
+    if (rc || ack->seqno == XFER_SEQNO_HEARTBEAT) return rc;
     return acknowledge(stream, ack->seqno, err);
 }
 
@@ -387,8 +434,10 @@ static int wait_for_socket(struct out_stream *stream, struct err *err)
         return err_set(err, ERR_TIMEOUT,
                        "%d millis timeout while waiting for the pipeline of %s (%u datanodes)",
                        limit_ms, stream->path, pipeline->count);
-    if (next_to_send(stream)) pfd.events |= POLLOUT;
+    int64_t pause_ms = congestion_left_ms(&stream->congestion, now);
+    if (!pause_ms && next_to_send(stream)) pfd.events |= POLLOUT;
     int64_t wait_ms = limit_ms > 0 ? since + limit_ms - now : -1;
+    if (pause_ms && (wait_ms < 0 || wait_ms > pause_ms)) wait_ms = pause_ms;
     if (half > 0 && (wait_ms < 0 || wait_ms > half)) wait_ms = half; /* for the heartbeat */
     if (poll(&pfd, 1, (int)wait_ms) < 0 && errno != EINTR) return err_set_errno(err, errno, "poll");
     return 0;
@@ -662,6 +711,7 @@ static struct out_stream *stream_new(struct fs *fs, const char *path,
     TAILQ_INIT(&stream->unsent);
     TAILQ_INIT(&stream->unacked);
     TAILQ_INIT(&stream->spare);
+    rand_seed_system(&stream->rand);
     pipeline_init(&stream->pipeline, fs, path);
     stream->pipeline.file_id = status->fileid;
     stream->pipeline.replication = status->block_replication;

@@ -34,6 +34,7 @@ struct pipeline_node {
     Pb__DatanodeInfo *info;
     Pb__StorageType type;
     char *storage_id;
+    unsigned slow_acks; /* on end, in which it called itself slow */
 };
 
 /* A datanode that failed. */

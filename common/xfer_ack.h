@@ -18,7 +18,15 @@ enum {
 };
 
 /* Bits of an entry: 0-3 the status, 5-6 congestion, 7-8 slowness. 0 is plain success. */
-enum { XFER_ACK_STATUS_MASK = 0xf };
+enum {
+    XFER_ACK_STATUS_MASK = 0xf,
+    XFER_ACK_ECN_SUPPORTED = 1 << 5,
+    XFER_ACK_ECN_CONGESTED = 3 << 5,
+    XFER_ACK_ECN_MASK = 3 << 5,
+    XFER_ACK_SLOW_NORMAL = 1 << 7,
+    XFER_ACK_SLOW_SLOW = 2 << 7,
+    XFER_ACK_SLOW_MASK = 3 << 7,
+};
 
 struct xfer_ack {
     int64_t seqno;
@@ -30,6 +38,14 @@ struct xfer_ack {
 static inline Pb__Status xfer_ack_status(const struct xfer_ack *ack, uint32_t i)
 {
     return (Pb__Status)(ack->entry[i] & XFER_ACK_STATUS_MASK);
+}
+static inline bool xfer_ack_congested(const struct xfer_ack *ack, uint32_t i)
+{
+    return (ack->entry[i] & XFER_ACK_ECN_MASK) == XFER_ACK_ECN_CONGESTED;
+}
+static inline bool xfer_ack_slow(const struct xfer_ack *ack, uint32_t i)
+{
+    return (ack->entry[i] & XFER_ACK_SLOW_MASK) == XFER_ACK_SLOW_SLOW;
 }
 /* True when every node says SUCCESS. */
 bool xfer_ack_ok(const struct xfer_ack *ack);

@@ -7,10 +7,13 @@
 enum { CAPACITY_FIRST = 16 };
 
 void ack_relay_init(struct ack_relay *relay, int up_fd, int timeout_ms, bool has_mirror,
-                    struct replica_write *write)
+                    const atomic_uint *marks, struct replica_write *write)
 {
-    *relay = (struct ack_relay){
-        .up_fd = up_fd, .timeout_ms = timeout_ms, .has_mirror = has_mirror, .write = write};
+    *relay = (struct ack_relay){.up_fd = up_fd,
+                                .timeout_ms = timeout_ms,
+                                .has_mirror = has_mirror,
+                                .marks = marks,
+                                .write = write};
 }
 
 void ack_relay_release(struct ack_relay *relay)
@@ -53,6 +56,11 @@ static int send_ack(struct ack_relay *relay, const struct xfer_ack *ack, bool bu
     return bulk && relay->held < ACKS_HELD_MAX ? 0 : ack_relay_flush(relay, err);
 }
 
+static uint32_t entry(const struct ack_relay *relay, Pb__Status status)
+{
+    return (uint32_t)status | atomic_load_explicit(relay->marks, memory_order_relaxed);
+}
+
 static void note_acked(struct ack_relay *relay, const struct ack_wait *packet)
 {
     if (relay->write->open && packet->seqno != XFER_SEQNO_HEARTBEAT)
@@ -67,8 +75,8 @@ static int send_own(struct ack_relay *relay, int64_t seqno, Pb__Status first, in
     relay->ack.seqno = seqno;
     relay->ack.downstream_ns = 0;
     relay->ack.count = second < 0 ? 1 : 2;
-    relay->ack.entry[0] = (uint32_t)first;
-    if (second >= 0) relay->ack.entry[1] = (uint32_t)second;
+    relay->ack.entry[0] = entry(relay, first);
+    if (second >= 0) relay->ack.entry[1] = entry(relay, (Pb__Status)second);
     return send_ack(relay, &relay->ack, bulk, err);
 }
 
@@ -97,7 +105,7 @@ static int pass_on(struct ack_relay *relay, bool bulk, struct err *err)
     if (ack->count == XFER_PIPELINE_MAX)
         return err_set(err, ERR_BAD_MESSAGE, "pipeline ack with %u entries", ack->count);
     memmove(ack->entry + 1, ack->entry, ack->count * sizeof *ack->entry);
-    ack->entry[0] = PB__STATUS__SUCCESS;
+    ack->entry[0] = entry(relay, PB__STATUS__SUCCESS);
     ack->count++;
     return send_ack(relay, ack, bulk, err);
 }

@@ -16,6 +16,7 @@ enum {
 
 struct ack_relay {
     int up_fd, timeout_ms;       /* upstream */
+    const atomic_uint *marks;    /* put into the entries of this node: congestion, slowness */
     struct replica_write *write; /* told of what all nodes have */
     struct ack_wait {
         int64_t seqno, end; /* end: of the packet in the block */
@@ -32,7 +33,7 @@ struct ack_relay {
 };
 
 void ack_relay_init(struct ack_relay *relay, int up_fd, int timeout_ms, bool has_mirror,
-                    struct replica_write *write);
+                    const atomic_uint *marks, struct replica_write *write);
 void ack_relay_release(struct ack_relay *relay);
 
 /* The packet is written here: acks it, or waits for the mirror to do so. The ack of a `bulk` packet,

@@ -31,6 +31,8 @@ static int ms_of(const struct conf *conf, enum conf_id id)
     return (int)MIN(MAX(conf_ms(conf, id), (int64_t)0), (int64_t)INT32_MAX / 4);
 }
 
+static const double CONGESTION_RATIO_DEFAULT = 1.5;
+
 static void read_settings(struct dn_settings *s, const struct conf *conf)
 {
     s->socket_timeout_ms = ms_of(conf, CONF_dfs_client_socket_timeout);
@@ -58,6 +60,10 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
         .samples_min = 1,
         .names_min = (size_t)MAX(conf_int(conf, CONF_dfs_datanode_min_outlier_detection_disks), 1),
         .low_ms = (double)conf_ms(conf, CONF_dfs_datanode_slowdisk_low_threshold_ms)};
+    s->tell_congestion = conf_bool(conf, CONF_dfs_pipeline_ecn);
+    s->tell_slowness = conf_bool(conf, CONF_dfs_pipeline_slownode);
+    s->congestion_ratio = conf_float(conf, CONF_dfs_pipeline_congestion_ratio);
+    if (s->congestion_ratio <= 0) s->congestion_ratio = CONGESTION_RATIO_DEFAULT;
     s->disk_sampling = (unsigned)MIN(
         MAX(conf_int(conf, CONF_dfs_datanode_fileio_profiling_sampling_percentage), 0), 100);
     /* Where nobody decided, a datanode goes on with what it has: what was lost is copied, what is left serves. */

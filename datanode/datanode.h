@@ -48,7 +48,9 @@ struct dn_settings {
     int64_t restart_expiry_ms; /* dfs.datanode.restart.replica.expiration */
     int64_t outliers_ms;       /* dfs.datanode.outliers.report.interval */
     struct outlier_rule slow_peer, slow_disk;
-    unsigned disk_sampling; /* dfs.datanode.fileio.profiling.sampling.percentage */
+    bool tell_congestion, tell_slowness; /* dfs.pipeline.ecn, dfs.pipeline.slownode: in acks */
+    double congestion_ratio;             /* dfs.pipeline.congestion.ratio */
+    unsigned disk_sampling;              /* dfs.datanode.fileio.profiling.sampling.percentage */
 };
 
 struct datanode {

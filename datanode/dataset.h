@@ -33,8 +33,9 @@ struct block_pool {
     struct pool_use {
         _Atomic int64_t used;
         _Atomic int64_t blocks;
-    } * use;                    /* by volume */
-    atomic_int rolling;         /* enum pool_rolling */
+    } * use;               /* by volume */
+    atomic_int rolling;    /* enum pool_rolling */
+    atomic_uint ack_marks; /* this node's in acks to writers: XFER_ACK_ECN_…, XFER_ACK_SLOW_… */
     struct nn_report *report;   /* who tells the namenodes of changes; NULL in tests */
     struct nn_service *service; /* whose pool it is; NULL in tests */
 };

@@ -4,12 +4,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "common/clock.h"
 #include "common/log.h"
 #include "common/mem.h"
 #include "common/net.h"
 #include "common/user.h"
+#include "common/xfer_ack.h"
 #include "datanode/full_report.h"
 #include "datanode/nn_command.h"
 #include "datanode/xceiver.h"
@@ -41,6 +43,7 @@ struct nn_link {
     int64_t next_report_ms; /* of the next full one */
     bool first_report;
     int64_t next_outliers_ms;                          /* when slow peers and disks are told next */
+    atomic_bool called_slow;                           /* by the newest answer to a heartbeat */
     _Atomic int64_t last_heartbeat_ms, last_report_ms; /* 0: never */
     atomic_int ha_state;                               /* Pb__NNHAStatusHeartbeat__State, or -1 */
 };
@@ -324,6 +327,28 @@ static void judge_rolling(struct block_pool *pool, const Pb__SendHeartbeatRespon
         dataset_set_rolling(pool, !status->finalized);
 }
 
+/* What acks tell writers of this node (DataNode.getECN, getSLOWByBlockPoolId). */
+static void set_ack_marks(struct nn_service *service)
+{
+    const struct dn_settings *settings = &service->dn->settings;
+    struct block_pool *pool = service->pool;
+    unsigned marks = 0;
+    double load;
+
+    if (settings->tell_congestion) {
+        double most = settings->congestion_ratio * (double)sysconf(_SC_NPROCESSORS_ONLN);
+        bool congested = getloadavg(&load, 1) == 1 && load > most;
+        marks |= congested ? XFER_ACK_ECN_CONGESTED : XFER_ACK_ECN_SUPPORTED;
+    }
+    if (settings->tell_slowness) {
+        bool slow = false;
+        for (size_t i = 0; i < service->link_count; i++)
+            slow |= atomic_load(&service->links[i]->called_slow);
+        marks |= slow ? XFER_ACK_SLOW_SLOW : XFER_ACK_SLOW_NORMAL;
+    }
+    atomic_store(&pool->ack_marks, marks);
+}
+
 static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *arena,
                           bool *reregister, struct err *err)
 {
@@ -336,6 +361,8 @@ static int send_heartbeat(struct nn_link *link, bool want_lease, struct arena *a
     if (rc) return rc;
     atomic_store(&link->last_heartbeat_ms, clock_mono_ms());
     const Pb__SendHeartbeatResponse *answer = (Pb__SendHeartbeatResponse *)message;
+    atomic_store(&link->called_slow, answer->has_isslownode && answer->isslownode);
+    set_ack_marks(link->service);
     bool active = judge_ha(link, answer->hastatus);
     if (answer->has_fullblockreportleaseid && answer->fullblockreportleaseid)
         link->lease = answer->fullblockreportleaseid;

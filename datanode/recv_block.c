@@ -548,7 +548,7 @@ static int receive(struct receiver *r, struct err *err)
         return err_set(err, ERR_CONNECT, "the pipeline behind this datanode could not be set up");
     }
     ack_relay_init(&r->acks, r->ctx->fd, r->ctx->dn->settings.write_timeout_ms, r->mirror_fd >= 0,
-                   &r->write);
+                   &r->pool->ack_marks, &r->write);
     rc = flow_holding_acks(r, err);
     if (rc && has_acks(r) && atomic_load(&r->ctx->dn->restarting)) announce_restart(r);
     if (!rc && !has_acks(r)) rc = finish_copy(r, err);

@@ -5,7 +5,7 @@
 cluster_start --datanodes 4 -D dfs.heartbeat.interval=1 -D dfs.datanode.peer.stats.enabled=true -D dfs.datanode.outliers.report.interval=2s \
     -D dfs.namenode.slowpeer.collect.interval=1s -D dfs.namenode.block-placement-policy.exclude-slow-nodes.enabled=true \
     -D dfs.datanode.min.outlier.detection.nodes=2 -D dfs.datanode.peer.metrics.min.outlier.detection.samples=20 \
-    -D dfs.datanode.slowpeer.low.threshold.ms=1 -D dfs.blocksize=64m || finish
+    -D dfs.datanode.slowpeer.low.threshold.ms=1 -D dfs.pipeline.slownode=true -D dfs.blocksize=64m || finish
 hdfs() { timeout 60 "$BUILD/bin/hdfs" "$@"; }
 dfs() { timeout 60 "$BUILD/bin/dfs" "$@"; }
 
@@ -30,5 +30,17 @@ for i in 1 2 3 4 5 6 7 8 9 10; do dfs -D dfs.replication=3 -put "$WORK/small" "/
 check_equal "it is given no new replicas" 0 "$(hdfs fsck / -files -blocks -locations | grep -A1 '^/new' | grep -c "$slow")"
 dfs -D dfs.replication=4 -put "$WORK/small" /all
 check_equal "unless there is nobody else" 1 "$(hdfs fsck /all -files -blocks -locations | grep -c "$slow")"
+
+# Writers who have it in their pipeline are told so in its acknowledgements.
+marking() { dfs --loglevel INFO -D dfs.client.mark.slownode.as.badnode.threshold=5 -D dfs.replication=4 -put -f "$WORK/data" /marked >"$WORK/marking" 2>&1; grep -q "slowNode $slow" "$WORK/marking"; }
+check "a writer goes on without it" wait_until 10 marking
+check "and the file is whole" bash -c "'$BUILD/bin/dfs' -cat /marked | cmp -s - '$WORK/data'"
+daemon_kill datanode1
+daemon_run datanode1 -D dfs.pipeline.ecn=true -D dfs.pipeline.congestion.ratio=0.000001
+check "another one is congested" wait_until 20 live_datanodes 4
+congested() { dfs --loglevel INFO -D dfs.client.congestion.backoff.mean.time=20ms -D dfs.client.congestion.backoff.max.time=50ms -D dfs.replication=4 -put -f "$WORK/data" /congested 2>&1 |
+    tee "$WORK/pauses" | grep -q 'are congested. Backing off for'; }
+check "a writer holds back" wait_until 10 congested
+check "and the file is whole" bash -c "'$BUILD/bin/dfs' -cat /congested | cmp -s - '$WORK/data'"
 check "the cluster stops in order" cluster_stop
 finish

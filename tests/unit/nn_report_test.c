@@ -137,11 +137,12 @@ static void full_report_bytes(void **state UNUSED)
 static int pair[2];
 static struct ack_relay relay;
 static struct replica_write no_write;
+static atomic_uint marks;
 
 static void start_relay(bool has_mirror)
 {
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
-    ack_relay_init(&relay, pair[0], 1000, has_mirror, &no_write);
+    ack_relay_init(&relay, pair[0], 1000, has_mirror, &marks, &no_write);
 }
 
 static void end_relay(void)
@@ -210,6 +211,29 @@ static void the_last_node_acks_at_once(void **state UNUSED)
     end_relay();
 }
 
+/* The node behind has marks of its own; ours stand in our entry only. */
+static void acks_bear_the_marks_of_the_node(void **state UNUSED)
+{
+    struct xfer_in in;
+    struct xfer_ack ack;
+
+    start_relay(true);
+    atomic_store(&marks, XFER_ACK_ECN_SUPPORTED | XFER_ACK_SLOW_SLOW);
+    assert_int_equal(ack_relay_add(&relay, 0, 10, false, false, NULL), 0);
+    relay.ack = (struct xfer_ack){.count = 1, .entry = {XFER_ACK_ECN_CONGESTED}};
+    assert_int_equal(ack_relay_take(&relay, NULL), 0);
+    xfer_in_init(&in, pair[1], 1000);
+    assert_int_equal(xfer_ack_read(&in, &ack, NULL), 0);
+    assert_int_equal(ack.count, 2);
+    assert_true(xfer_ack_ok(&ack));
+    assert_false(xfer_ack_congested(&ack, 0));
+    assert_true(xfer_ack_slow(&ack, 0));
+    assert_true(xfer_ack_congested(&ack, 1));
+    assert_false(xfer_ack_slow(&ack, 1));
+    atomic_store(&marks, 0);
+    end_relay();
+}
+
 static int64_t readable(void)
 {
     char bytes[4096];
@@ -271,6 +295,7 @@ int main(void)
         cmocka_unit_test(a_lost_mirror_is_told_upstream),
         cmocka_unit_test(the_last_node_acks_at_once),
         cmocka_unit_test(acks_of_a_stream_are_held),
+        cmocka_unit_test(acks_bear_the_marks_of_the_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
