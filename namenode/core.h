@@ -120,6 +120,7 @@ struct core {
     struct token_store *tokens;      /* token_store.h */
     bool upgrade_pending;    /* datanodes keep what they had before, too: no word to finalize */
     int64_t slow_collect_ms; /* when slow datanodes are marked next */
+    uint32_t slow_count;     /* of those marked */
     int64_t rolling_upgrade_start_ms; /* wall clock; 0: none under way */
     bool rolling_image;               /* fsimage_rollback_N is there: rolling_upgrade.h */
     bool rolled_back; /* by this start: blocks of the future are what was gone back from, and go */

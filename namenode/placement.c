@@ -439,7 +439,7 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     c->excluded = mem_zalloc(c->nodes);
     c->dropped = mem_zalloc(c->nodes);
     c->avoid_stale = avoids_stale(core);
-    c->avoid_slow = core->conf.exclude_slow_nodes;
+    c->avoid_slow = core->conf.exclude_slow_nodes && core->slow_count;
     for (size_t i = 0; i < request->excluded_count; i++) {
         exclude(c, request->excluded[i]);
         c->refusals->excluded++;
@@ -462,7 +462,7 @@ size_t placement_choose(struct core *core, const struct placement_request *reque
     bool avoid_stale = c->avoid_stale;
     if (!away || !choose_away(c, total, writer)) {
         c->avoid_stale = avoid_stale;
-        c->avoid_slow = core->conf.exclude_slow_nodes;
+        c->avoid_slow = core->conf.exclude_slow_nodes && core->slow_count;
         choose_with_retries(c, total, &writer);
     }
     chosen = c->count - existing;

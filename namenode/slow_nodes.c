@@ -136,7 +136,8 @@ void slow_nodes_tick(struct core *core)
         if (reports) named[count++] = (struct named){.node = node, .reports = reports};
     }
     qsort(named, count, sizeof *named, more_reports);
-    for (size_t i = 0; i < count && i < core->conf.slow_nodes_max; i++) {
+    core->slow_count = (uint32_t)MIN(count, (size_t)core->conf.slow_nodes_max);
+    for (size_t i = 0; i < core->slow_count; i++) {
         named[i].node->slow = true;
         log_warn("Slow node: %s, by the word of %u others", dn_name(named[i].node),
                  named[i].reports);

@@ -2,8 +2,8 @@
 # A datanode that takes its time: its peers say so, the namenode shows it and gives it nothing more.
 . "$(dirname "$0")/../lib/scenario.sh"
 . "$(dirname "$0")/../lib/daemons.sh"
-cluster_start --datanodes 4 -D dfs.heartbeat.interval=1 -D dfs.datanode.peer.stats.enabled=true -D dfs.datanode.outliers.report.interval=2s \
-    -D dfs.namenode.slowpeer.collect.interval=1s -D dfs.namenode.block-placement-policy.exclude-slow-nodes.enabled=true \
+cluster_start --datanodes 4 -D dfs.heartbeat.interval=1 -D dfs.datanode.outliers.report.interval=2s \
+    -D dfs.namenode.slowpeer.collect.interval=1s \
     -D dfs.datanode.min.outlier.detection.nodes=2 -D dfs.datanode.peer.metrics.min.outlier.detection.samples=20 \
     -D dfs.datanode.slowpeer.low.threshold.ms=1 -D dfs.pipeline.slownode=true -D dfs.blocksize=64m || finish
 hdfs() { timeout 60 "$BUILD/bin/hdfs" "$@"; }

@@ -702,10 +702,11 @@ static void test_slow_nodes(void **state)
     (void)state;
 
     snprintf(address, sizeof address, "%s:9864", nodes[4]->ip);
+    f.core.conf.peer_stats = false;
     slow_nodes_report(&f.core, nodes[0], address, &latency);
     slow_nodes_tick(&f.core);
     assert_int_equal(slow_node_reports(&f.core, nodes[4]), 0); /* statistics are off */
-    f.core.conf.peer_stats = f.core.conf.exclude_slow_nodes = true;
+    f.core.conf.peer_stats = true;
     slow_nodes_report(&f.core, nodes[0], address, &latency);
     slow_nodes_report(&f.core, nodes[1], address, &latency);
     slow_nodes_report(&f.core, nodes[1], "10.99.99.99:9864", &latency);
