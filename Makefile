@@ -54,10 +54,11 @@ TEST_LIB := $(call objects,$(TESTLIB))
 BENCH_LIB := $(call objects,$(BENCHLIB))
 UNIT     := $(UNIT_SRC:tests/unit/%.c=$B/tests/unit/%)
 LIVE     := $(patsubst tests/live/%.c,$B/tests/live/%,$(sort $(wildcard tests/live/*.c)))
+PRELOAD  := $(patsubst tests/preload/%.c,$B/tests/preload/%.so,$(sort $(wildcard tests/preload/*.c)))
 BENCH    := $(BENCH_SRC:benchmarks/%.c=$B/benchmarks/%)
 
 .PHONY: all
-all: $B/bin/hdfs $B/bin/dfs $B/lib/libhdfs.so $B/lib/libhdfs.a $(BENCH) $(LIVE)
+all: $B/bin/hdfs $B/bin/dfs $B/lib/libhdfs.so $B/lib/libhdfs.a $(BENCH) $(LIVE) $(PRELOAD)
 
 $B/%.pb-c.c $B/%.pb-c.h: %.proto
 	@mkdir -p $(@D)
@@ -86,6 +87,9 @@ $B/tests/unit/%: $B/tests/unit/%.o $(TEST_LIB) $(HDFS_O)
 	$(CC) $(LDFLAGS) -o $@ $< $(TEST_LIB) $(filter-out %/client/shell/hdfs.o,$(HDFS_O)) -lcmocka $(LDLIBS)
 $B/tests/live/%: $B/tests/live/%.o $(LIB_O)
 	$(CC) $(LDFLAGS) -o $@ $^ $(LDLIBS)
+# What tests put below a daemon.
+$B/tests/preload/%.so: $B/tests/preload/%.o
+	$(CC) -shared -o $@ $< -ldl
 # The simulation: its clock, chance and journal's files are put in place of the real ones.
 SIM_O    := $(call objects,$(sort $(wildcard tests/sim/*.c)))
 SIM_WRAP := $(patsubst %,-Wl$(comma)--wrap=%,clock_wall_ms clock_mono_ms clock_mono_ns rand_seed_system rand_bytes uuid_text \
