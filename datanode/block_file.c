@@ -360,6 +360,11 @@ int block_file_write(struct block_file *file, int64_t offset, const uint8_t *dat
     return rc;
 }
 
+void block_file_write_behind(const struct block_file *file, int64_t from, int64_t to)
+{
+    sync_file_range(file->data_fd, from, to - from, SYNC_FILE_RANGE_WRITE);
+}
+
 int block_file_sync(const struct block_file *file, struct err *err)
 {
     if (fdatasync(file->data_fd)) return err_set_errno(err, errno, "sync block file");

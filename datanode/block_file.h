@@ -86,6 +86,8 @@ void block_file_close(struct block_file *file); /* harmless when not open */
  * are taken over where `offset` starts a chunk, and computed anew otherwise or when NULL. */
 int block_file_write(struct block_file *file, int64_t offset, const uint8_t *data, size_t size,
                      const uint8_t *crcs, struct err *err) MUST_CHECK;
+/* Has the kernel begin to write these data bytes back, without waiting for it. */
+void block_file_write_behind(const struct block_file *file, int64_t from, int64_t to);
 /* Both files to the disk. */
 int block_file_sync(const struct block_file *file, struct err *err) MUST_CHECK;
 /* Cuts to `length` <= the present one and sets the last CRC anew, after verifying the chunk that is

@@ -48,6 +48,7 @@ static void read_settings(struct dn_settings *s, const struct conf *conf)
     s->report_split = conf_int(conf, CONF_dfs_blockreport_split_threshold);
     s->restart_expiry_ms = MAX(conf_ms(conf, CONF_dfs_datanode_restart_replica_expiration), 0);
     s->sync_on_close = conf_bool(conf, CONF_dfs_datanode_synconclose);
+    s->write_behind = s->sync_on_close || conf_bool(conf, CONF_dfs_datanode_sync_behind_writes);
     s->use_hostname = conf_bool(conf, CONF_dfs_datanode_use_datanode_hostname);
     s->moves_max = (int)MAX(conf_int(conf, CONF_dfs_datanode_balance_max_concurrent_moves), 1);
     s->outliers_ms = MAX(conf_ms(conf, CONF_dfs_datanode_outliers_report_interval), 1);

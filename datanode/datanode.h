@@ -42,6 +42,7 @@ struct dn_settings {
     _Atomic int64_t report_ms;    /* dfs.blockreport.intervalMsec */
     int64_t report_split;         /* dfs.blockreport.split.threshold */
     bool sync_on_close;           /* dfs.datanode.synconclose */
+    bool write_behind;            /* dfs.datanode.sync.behind.writes, or sync_on_close */
     bool use_hostname;     /* dfs.datanode.use.datanode.hostname: reach other datanodes by name */
     atomic_int moves_max;  /* dfs.datanode.balance.max.concurrent.moves */
     int volumes_tolerated; /* dfs.datanode.failed.volumes.tolerated */

@@ -13,7 +13,12 @@
 #include "datanode/ack_relay.h"
 #include "datanode/nn_link.h"
 
-enum { LINGER_MS = 3000, PROGRESS_MS = 10000, BULK_SIZE = 32 * 1024 };
+enum {
+    LINGER_MS = 3000,
+    PROGRESS_MS = 10000,
+    WRITE_BEHIND_SIZE = 8 * 1024 * 1024,
+    BULK_SIZE = 32 * 1024
+};
 
 struct receiver {
     struct xfer_context *ctx;
@@ -39,6 +44,7 @@ struct receiver {
     struct xfer_in mirror_in;
     char mirror[NET_TEXT_MAX];
     char mirror_http[NET_TEXT_MAX]; /* by which it is called slow; "": it is not measured */
+    int64_t behind;                 /* bytes that the kernel was asked to write back */
     struct ack_relay acks;          /* clients' pipelines only */
 
     struct pool_buffer buffer; /* room for the header, then the payload */
@@ -387,6 +393,14 @@ static int write_timed(struct receiver *r, const uint8_t *data, const uint8_t *c
     return rc;
 }
 
+/* A sync at the end then finds little to do. */
+static void write_behind(struct receiver *r, int64_t end)
+{
+    if (!r->ctx->dn->settings.write_behind || end - r->behind < WRITE_BEHIND_SIZE) return;
+    block_file_write_behind(&r->write.file, r->behind, end);
+    r->behind = end;
+}
+
 static int store_packet(struct receiver *r, struct err *err)
 {
     const struct xfer_packet_header *p = &r->packet;
@@ -395,6 +409,7 @@ static int store_packet(struct receiver *r, struct err *err)
     if (p->data_length) {
         const uint8_t *crcs = r->same_sum && p->checksum_length ? payload(r) : NULL;
         rc = write_timed(r, payload(r) + p->checksum_length, crcs, err);
+        if (!rc) write_behind(r, p->offset + p->data_length);
         atomic_fetch_add(&r->ctx->dn->bytes_written, p->data_length);
     }
     if (!rc && p->sync && !p->last) rc = write_sync(&r->write, err);
