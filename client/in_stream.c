@@ -30,6 +30,8 @@ struct in_stream {
     char *path;
     bool verify;
     uint64_t length;
+    uint64_t first_id; /* of the file's blocks when it was opened, by which it is known again */
+    _Atomic uint64_t last_id;
 
     pthread_mutex_t lock;             /* guards what follows up to the next lock; held for short */
     struct located *pages[PAGES_MAX]; /* newest last */
@@ -88,6 +90,30 @@ static uint64_t prefetch_size(const struct fs *fs)
                                       : PREFETCH_BLOCKS * fs->settings.block_size;
 }
 
+static uint64_t last_block_id(const struct located *page)
+{
+    return page->blocks->lastblock ? page->blocks->lastblock->b->blockid : 0;
+}
+
+/* Is what lies at our path the file that was opened? Its blocks tell: the last one, or, as that of a
+ * file that grows is another one in time, the first. */
+static int check_same_file(struct in_stream *stream, struct located *page, struct err *err)
+{
+    struct located *start = page;
+
+    if (last_block_id(page) == stream->last_id) return 0;
+    if (!located_find(page, 0)) {
+        int rc = located_fetch(stream->fs, stream->path, 0, 1, &start, err);
+        if (rc) return rc;
+    }
+    const Pb__LocatedBlock *first = located_find(start, 0);
+    bool same = first && first->b->blockid == stream->first_id;
+    if (start != page) located_put(start);
+    if (!same) return err_set(err, ERR_IO, "Blocklist for %s has changed!", stream->path);
+    stream->last_id = last_block_id(page);
+    return 0;
+}
+
 /* The block that holds `offset`; *page keeps it alive, the caller puts it. */
 static int find_block(struct in_stream *stream, uint64_t offset, struct located **page,
                       const Pb__LocatedBlock **block, struct err *err)
@@ -96,6 +122,11 @@ static int find_block(struct in_stream *stream, uint64_t offset, struct located 
     if (*block) return 0;
     int rc = located_fetch(stream->fs, stream->path, offset, prefetch_size(stream->fs), page, err);
     if (rc) return rc;
+    rc = check_same_file(stream, *page, err);
+    if (rc) {
+        located_put(*page);
+        return rc;
+    }
     located_get(*page);
     add_page(stream, *page);
     *block = located_find(*page, offset);
@@ -628,6 +659,9 @@ int fs_open(struct fs *fs, const char *path, const struct fs_open_options *optio
     stream->path = mem_strdup(path);
     stream->verify = !options || !options->skip_checksum;
     stream->length = page->length;
+    const Pb__LocatedBlock *first = located_find(page, 0);
+    stream->first_id = first ? first->b->blockid : 0;
+    stream->last_id = last_block_id(page);
     add_page(stream, page);
     *result = stream;
     return 0;
