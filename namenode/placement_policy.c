@@ -127,8 +127,10 @@ static bool choose_roomier(struct chooser *c, const struct writer *writer)
     if (!other && !here) return false;
     struct storage *there = other ? c->results[c->count - 1] : NULL;
     if (!here) return true;
-    if (there && policy_select(c->core, here->datanode, there->datanode, true) != here->datanode) {
-        if (here->datanode->rack) c->excluded[here->datanode->node_index] = 0;
+    struct datanode *own = here->datanode;
+    assert(own);
+    if (there && policy_select(c->core, own, there->datanode, true) != own) {
+        if (own->rack) c->excluded[own->node_index] = 0;
         return true;
     }
     if (there) {

@@ -85,15 +85,16 @@ static void take(struct entries *all, listed *const *page, size_t count)
     all->count += count;
 }
 
-static int ask_pages(struct fs *fs, Pb__GetSnapshotDiffReportListingRequest *request,
+static int ask_pages(struct fs *fs, const Pb__GetSnapshotDiffReportListingRequest *wanted,
                      struct report *report, struct err *err)
 {
+    Pb__GetSnapshotDiffReportListingRequest request = *wanted;
     Pb__SnapshotDiffReportCursor cursor = PB__SNAPSHOT_DIFF_REPORT_CURSOR__INIT;
     Pb__GetSnapshotDiffReportListingResponse *response;
 
-    request->cursor = &cursor;
+    request.cursor = &cursor;
     do {
-        int rc = fs_call(fs, "getSnapshotDiffReportListing", request,
+        int rc = fs_call(fs, "getSnapshotDiffReportListing", &request,
                          &pb__get_snapshot_diff_report_listing_response__descriptor, &report->arena,
                          &response, err);
         if (rc) return rc;
